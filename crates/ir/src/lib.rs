@@ -1,0 +1,40 @@
+//! The words of retrieval: queries, documents, judgements, runs, measures, and the files they live in.
+//!
+//! Everything here reads plain, `.gz` and `.zst` files as streams, names file and line in every
+//! error, and knows nothing of models.
+#![forbid(unsafe_code)]
+
+pub mod atomic;
+pub mod bootstrap;
+pub mod collection;
+pub mod dataset;
+pub mod error;
+pub mod evaluate;
+pub mod lang;
+pub mod measure;
+pub mod qrels;
+pub mod reader;
+pub mod record;
+pub mod run;
+
+mod fields;
+mod folder;
+mod table;
+mod unique;
+
+pub use atomic::{AtomicFile, write_atomic};
+pub use bootstrap::Bootstrap;
+pub use collection::{Docs, Queries, ReadOptions, read_docs, read_queries};
+pub use dataset::{Dataset, Example, ExampleIds, Pair};
+pub use error::{Error, Result};
+pub use evaluate::{Report, evaluate, evaluate_with};
+pub use lang::Lang;
+pub use measure::Measure;
+pub use qrels::Qrels;
+pub use record::{Doc, Query};
+pub use run::Run;
+
+/// The name of a query in qrels, runs and query files.
+pub type QueryId = String;
+/// The name of a document in qrels, runs and corpora.
+pub type DocId = String;
