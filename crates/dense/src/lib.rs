@@ -1,0 +1,41 @@
+//! Dense vectors: stored in checksummed, memory-mapped shards, and searched by exact inner product.
+//!
+//! The line: texts → [`Encoder`] → [`encode_to_shards`] → [`VectorStore`] → [`Flat`] (an [`Index`]) → [`Searcher`].
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod atomic_file;
+mod dtype;
+mod encode;
+mod encoder;
+mod error;
+mod flat;
+mod header;
+mod ids;
+mod manifest;
+mod npy;
+mod progress;
+mod search;
+mod shard;
+mod side;
+mod store;
+mod top_k;
+mod vectors;
+
+pub use dtype::Dtype;
+pub use encode::{EncodeOptions, encode_to_shards};
+pub use encoder::{Encoder, EncoderError};
+pub use error::Error;
+pub use flat::{Flat, Index};
+pub use ids::{Ids, RowIds};
+pub use manifest::{FORMAT_VERSION, Manifest, Plan, ShardEntry};
+pub use npy::encode_to_npy;
+pub use progress::Progress;
+pub use search::{Hits, Searcher};
+pub use shard::Shard;
+pub use side::Side;
+pub use store::VectorStore;
+pub use top_k::{Neighbor, TopK};
+pub use vectors::{Vectors, VectorsView};
+
+/// What a fallible function of this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
