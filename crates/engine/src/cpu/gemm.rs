@@ -1,0 +1,200 @@
+//! Matrix product of f32 matrices: `C[m,n] (+)= A[m,k] · B[k,n]` with `B` packed into panels.
+//!
+//! A panel holds `3 × LANES` columns of `B` (the last one fewer, in whole vectors, padded with zeros),
+//! row after row, so that the innermost loop reads it front to back. `A` is read where it lies, by
+//! strides, and broadcast. The sum over `k` runs in blocks of [`K_BLOCK`], in order, whatever the number of
+//! threads: results do not depend on it.
+
+use super::kernels;
+use super::simd::Simd;
+
+/// Vectors in a full panel.
+const PANEL_VECTORS: usize = 3;
+/// Rows of `B` in a block: a panel's block stays in the first-level cache.
+const K_BLOCK: usize = 192;
+
+/// A matrix in memory, addressed by strides: element (i, j) at `ptr + i·row + j·col`.
+#[derive(Clone, Copy)]
+pub(crate) struct View {
+    pub ptr: *const f32,
+    pub row: usize,
+    pub col: usize,
+}
+
+/// f32 elements of a packed `B[k,n]`.
+pub(crate) fn packed_len(lanes: usize, k: usize, n: usize) -> usize {
+    n.div_ceil(lanes) * lanes * k
+}
+
+/// Panels of a packed `B` with `n` columns.
+pub(crate) fn panels(lanes: usize, n: usize) -> usize {
+    n.div_ceil(PANEL_VECTORS * lanes)
+}
+
+/// The accumulators of an R×NV tile: Σ_p A[i,p]·B[p, ..].
+///
+/// # Safety
+/// `a` addresses R rows of `k` elements by its strides; `b` holds `k` rows of `NV × LANES`.
+#[inline(always)]
+unsafe fn tile<S: Simd, const R: usize, const NV: usize>(k: usize, a: View, b: *const f32) -> [[S::V; NV]; R] {
+    // SAFETY: the function's contract.
+    unsafe {
+        let mut acc = [[S::splat(0.0); NV]; R];
+        let rows: [usize; R] = std::array::from_fn(|i| i * a.row);
+        let (mut ap, mut bp) = (a.ptr, b);
+        for _ in 0..k {
+            let bv: [S::V; NV] = std::array::from_fn(|v| S::load(bp.add(v * S::LANES)));
+            for i in 0..R {
+                let x = S::splat(*ap.add(rows[i]));
+                for v in 0..NV {
+                    acc[i][v] = S::fma(x, bv[v], acc[i][v]);
+                }
+            }
+            ap = ap.add(a.col);
+            bp = bp.add(NV * S::LANES);
+        }
+        acc
+    }
+}
+
+/// Computes a tile and writes (or adds) its first `cols` columns to `c`.
+///
+/// # Safety
+/// As [`tile`]; `c` addresses R rows of `cols` elements at stride `ldc`.
+#[inline(always)]
+unsafe fn tile_to<S: Simd, const R: usize, const NV: usize>(
+    k: usize,
+    a: View,
+    b: *const f32,
+    c: *mut f32,
+    ldc: usize,
+    cols: usize,
+    add: bool,
+) {
+    // SAFETY: the function's contract.
+    unsafe {
+        let acc = tile::<S, R, NV>(k, a, b);
+        for (i, row) in acc.iter().enumerate() {
+            for (v, &value) in row.iter().enumerate() {
+                let p = c.add(i * ldc + v * S::LANES);
+                let width = cols - (v * S::LANES).min(cols);
+                if width >= S::LANES {
+                    S::store(p, if add { S::add(value, S::load(p)) } else { value });
+                } else if width > 0 {
+                    S::store_part(p, width, if add { S::add(value, S::load_part(p, width)) } else { value });
+                }
+            }
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+/// One panel against `m` rows.
+///
+/// # Safety
+/// As [`tile_to`] for `m` rows.
+#[inline(always)]
+unsafe fn panel<S: Simd, const NV: usize>(
+    m: usize,
+    k: usize,
+    a: View,
+    b: *const f32,
+    c: *mut f32,
+    ldc: usize,
+    cols: usize,
+    add: bool,
+) {
+    // SAFETY: the function's contract.
+    unsafe {
+        let mut i = 0;
+        while i < m {
+            let at = View { ptr: a.ptr.add(i * a.row), ..a };
+            let to = c.add(i * ldc);
+            let left = m - i;
+            if left >= 8 && S::TILE_ROWS >= 8 {
+                tile_to::<S, 8, NV>(k, at, b, to, ldc, cols, add);
+                i += 8;
+            } else if left >= 4 {
+                tile_to::<S, 4, NV>(k, at, b, to, ldc, cols, add);
+                i += 4;
+            } else if left >= 2 {
+                tile_to::<S, 2, NV>(k, at, b, to, ldc, cols, add);
+                i += 2;
+            } else {
+                tile_to::<S, 1, NV>(k, at, b, to, ldc, cols, add);
+                i += 1;
+            }
+        }
+    }
+}
+
+kernels! {
+    /// `C[m,n] (+)= A[m,k] · B[k,n]`: `c` has rows of `ldc`, `b` is packed by [`pack_panels`]. Without `add`,
+    /// `C` is overwritten; `k = 0` gives zeros.
+    fn gemm<S>(m: usize, n: usize, k: usize, a: View, b: *const f32, c: *mut f32, ldc: usize, add: bool) {
+        let width = PANEL_VECTORS * S::LANES;
+        if k == 0 && !add {
+            for i in 0..m {
+                std::slice::from_raw_parts_mut(c.add(i * ldc), n).fill(0.0);
+            }
+        }
+        let blocks = k.div_ceil(K_BLOCK).max(1);
+        let block = k.div_ceil(blocks);
+        let mut start = 0;
+        while start < k {
+            let depth = block.min(k - start);
+            let at = View { ptr: a.ptr.add(start * a.col), ..a };
+            let accumulate = add || start > 0;
+            let mut column = 0;
+            while column < n {
+                let cols = width.min(n - column);
+                let vectors = cols.div_ceil(S::LANES);
+                let bp = b.add(column * k + start * vectors * S::LANES);
+                let cp = c.add(column);
+                match vectors {
+                    3 => panel::<S, 3>(m, depth, at, bp, cp, ldc, cols, accumulate),
+                    2 => panel::<S, 2>(m, depth, at, bp, cp, ldc, cols, accumulate),
+                    _ => panel::<S, 1>(m, depth, at, bp, cp, ldc, cols, accumulate),
+                }
+                column += cols;
+            }
+            start += depth;
+        }
+    }
+
+    /// Packs panels `first..last` of `B[k,n]` (any strides) into `to`, the start of the whole packed matrix.
+    fn pack_panels<S>(k: usize, n: usize, b: View, first: usize, last: usize, to: *mut f32) {
+        let width = PANEL_VECTORS * S::LANES;
+        for index in first..last {
+            let column = index * width;
+            let cols = width.min(n - column);
+            let padded = cols.div_ceil(S::LANES) * S::LANES;
+            let dst = to.add(column * k);
+            let src = b.ptr.add(column * b.col);
+            if b.col == 1 {
+                for p in 0..k {
+                    let (from, row) = (src.add(p * b.row), dst.add(p * padded));
+                    let mut x = 0;
+                    while x < padded {
+                        let left = cols - x.min(cols);
+                        let v = if left >= S::LANES { S::load(from.add(x)) } else { S::load_part(from.add(x), left) };
+                        S::store(row.add(x), v);
+                        x += S::LANES;
+                    }
+                }
+            } else {
+                // A column of B is contiguous: sixteen of its elements at a time, so that both sides stay in cache.
+                let mut p = 0;
+                while p < k {
+                    let depth = 16.min(k - p);
+                    for x in 0..padded {
+                        for d in p..p + depth {
+                            *dst.add(d * padded + x) = if x < cols { *src.add(x * b.col + d * b.row) } else { 0.0 };
+                        }
+                    }
+                    p += depth;
+                }
+            }
+        }
+    }
+}

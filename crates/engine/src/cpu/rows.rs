@@ -1,0 +1,257 @@
+//! Kernels over rows: normalisation, activations, softmax, sums and the optimiser's update.
+
+use super::kernels;
+use super::math;
+
+/// Runs `body` for every vector of a row of `n`: `full` on whole vectors, `part` on the rest.
+macro_rules! each {
+    ($S:ident, $n:expr, |$i:ident, $left:ident| $part:expr, $full:expr) => {{
+        let mut $i = 0usize;
+        while $i + $S::LANES <= $n {
+            $full;
+            $i += $S::LANES;
+        }
+        if $i < $n {
+            let $left = $n - $i;
+            $part;
+        }
+    }};
+}
+
+kernels! {
+    /// `y[i] += x[i]`, n elements.
+    fn add_assign<S>(n: usize, y: *mut f32, x: *const f32) {
+        each!(S, n, |i, left| S::store_part(y.add(i), left, S::add(S::load_part(y.add(i), left), S::load_part(x.add(i), left))),
+            S::store(y.add(i), S::add(S::load(y.add(i)), S::load(x.add(i)))));
+    }
+
+    /// `y[i] += a·x[i]`, n elements.
+    fn axpy<S>(n: usize, y: *mut f32, a: f32, x: *const f32) {
+        let a = S::splat(a);
+        each!(S, n, |i, left| S::store_part(y.add(i), left, S::fma(a, S::load_part(x.add(i), left), S::load_part(y.add(i), left))),
+            S::store(y.add(i), S::fma(a, S::load(x.add(i)), S::load(y.add(i)))));
+    }
+
+    /// `y[i] *= a`, n elements.
+    fn scale<S>(n: usize, y: *mut f32, a: f32) {
+        let a = S::splat(a);
+        each!(S, n, |i, left| S::store_part(y.add(i), left, S::mul(a, S::load_part(y.add(i), left))),
+            S::store(y.add(i), S::mul(a, S::load(y.add(i)))));
+    }
+
+    /// `Σ x[i]·y[i]`, n elements.
+    fn dot<S>(n: usize, x: *const f32, y: *const f32) -> f32 {
+        let (mut s, mut t) = (S::splat(0.0), S::splat(0.0));
+        let mut i = 0;
+        while i + 2 * S::LANES <= n {
+            s = S::fma(S::load(x.add(i)), S::load(y.add(i)), s);
+            t = S::fma(S::load(x.add(i + S::LANES)), S::load(y.add(i + S::LANES)), t);
+            i += 2 * S::LANES;
+        }
+        while i < n {
+            let left = S::LANES.min(n - i);
+            s = S::fma(S::load_part(x.add(i), left), S::load_part(y.add(i), left), s);
+            i += left;
+        }
+        S::sum(S::add(s, t))
+    }
+
+    /// Adds `bias[n]` to `rows` rows of `y` at stride `n`.
+    fn add_bias<S>(rows: usize, n: usize, y: *mut f32, bias: *const f32) {
+        for r in 0..rows {
+            let y = y.add(r * n);
+            each!(S, n, |i, left| S::store_part(y.add(i), left, S::add(S::load_part(y.add(i), left), S::load_part(bias.add(i), left))),
+                S::store(y.add(i), S::add(S::load(y.add(i)), S::load(bias.add(i)))));
+        }
+    }
+
+    /// `sum[i] += Σ_rows x[r, i]` for the columns at `x`, `n` of a row of `stride`.
+    fn column_sums<S>(rows: usize, n: usize, stride: usize, x: *const f32, sum: *mut f32) {
+        each!(S, n, |i, left| {
+            let mut s = S::load_part(sum.add(i), left);
+            for r in 0..rows { s = S::add(s, S::load_part(x.add(r * stride + i), left)); }
+            S::store_part(sum.add(i), left, s);
+        }, {
+            let mut s = S::load(sum.add(i));
+            for r in 0..rows { s = S::add(s, S::load(x.add(r * stride + i))); }
+            S::store(sum.add(i), s);
+        });
+    }
+
+    /// `y[i] = gelu(x[i])`, n elements; `x` and `y` may be the same.
+    fn gelu<S>(n: usize, x: *const f32, y: *mut f32) {
+        each!(S, n, |i, left| S::store_part(y.add(i), left, math::gelu::<S>(S::load_part(x.add(i), left))),
+            S::store(y.add(i), math::gelu::<S>(S::load(x.add(i)))));
+    }
+
+    /// `dx[i] = dy[i]·gelu′(x[i])`, n elements.
+    fn gelu_backward<S>(n: usize, x: *const f32, dy: *const f32, dx: *mut f32) {
+        each!(S, n, |i, left| S::store_part(dx.add(i), left, S::mul(S::load_part(dy.add(i), left), math::gelu_with_slope::<S>(S::load_part(x.add(i), left)).1)),
+            S::store(dx.add(i), S::mul(S::load(dy.add(i)), math::gelu_with_slope::<S>(S::load(x.add(i))).1)));
+    }
+
+    /// `y[i] = tanh(x[i])`, n elements; `x` and `y` may be the same.
+    fn tanh<S>(n: usize, x: *const f32, y: *mut f32) {
+        each!(S, n, |i, left| S::store_part(y.add(i), left, math::tanh::<S>(S::load_part(x.add(i), left))),
+            S::store(y.add(i), math::tanh::<S>(S::load(x.add(i)))));
+    }
+
+    /// `dx[i] = dy[i]·(1 − tanh²(x[i]))`, n elements.
+    fn tanh_backward<S>(n: usize, x: *const f32, dy: *const f32, dx: *mut f32) {
+        let one = S::splat(1.0);
+        each!(S, n, |i, left| {
+            let t = math::tanh::<S>(S::load_part(x.add(i), left));
+            S::store_part(dx.add(i), left, S::mul(S::load_part(dy.add(i), left), S::sub(one, S::mul(t, t))));
+        }, {
+            let t = math::tanh::<S>(S::load(x.add(i)));
+            S::store(dx.add(i), S::mul(S::load(dy.add(i)), S::sub(one, S::mul(t, t))));
+        });
+    }
+
+    /// One row of GeGLU: `y[i] = gelu(x[i])·x[n + i]`.
+    fn geglu<S>(n: usize, x: *const f32, y: *mut f32) {
+        each!(S, n, |i, left| S::store_part(y.add(i), left, S::mul(math::gelu::<S>(S::load_part(x.add(i), left)), S::load_part(x.add(n + i), left))),
+            S::store(y.add(i), S::mul(math::gelu::<S>(S::load(x.add(i))), S::load(x.add(n + i)))));
+    }
+
+    /// Gradient of [`geglu`] of one row with respect to both halves of `x`.
+    fn geglu_backward<S>(n: usize, x: *const f32, dy: *const f32, dx: *mut f32) {
+        each!(S, n, |i, left| {
+            let (g, slope) = math::gelu_with_slope::<S>(S::load_part(x.add(i), left));
+            let d = S::load_part(dy.add(i), left);
+            S::store_part(dx.add(i), left, S::mul(S::mul(d, S::load_part(x.add(n + i), left)), slope));
+            S::store_part(dx.add(n + i), left, S::mul(d, g));
+        }, {
+            let (g, slope) = math::gelu_with_slope::<S>(S::load(x.add(i)));
+            let d = S::load(dy.add(i));
+            S::store(dx.add(i), S::mul(S::mul(d, S::load(x.add(n + i))), slope));
+            S::store(dx.add(n + i), S::mul(d, g));
+        });
+    }
+
+    /// Softmax of `scale·x` over one row of `n`, in place; returns the logarithm of the sum of exponentials.
+    fn softmax<S>(n: usize, x: *mut f32, scale: f32) -> f32 {
+        let factor = S::splat(scale);
+        let mut top = S::splat(f32::NEG_INFINITY);
+        let mut top_rest = f32::NEG_INFINITY;
+        each!(S, n, |i, left| for j in 0..left { top_rest = top_rest.max(*x.add(i + j) * scale); },
+            top = S::max(top, S::mul(S::load(x.add(i)), factor)));
+        let highest = S::max_lane(top).max(top_rest);
+        let shift = S::splat(-highest);
+        let (mut total, mut total_rest) = (S::splat(0.0), 0f32);
+        each!(S, n, |i, left| {
+            S::store_part(x.add(i), left, math::exp::<S>(S::fma(S::load_part(x.add(i), left), factor, shift)));
+            for j in 0..left { total_rest += *x.add(i + j); }
+        }, {
+            let e = math::exp::<S>(S::fma(S::load(x.add(i)), factor, shift));
+            total = S::add(total, e);
+            S::store(x.add(i), e);
+        });
+        let sum = S::sum(total) + total_rest;
+        let inverse = S::splat(1.0 / sum);
+        each!(S, n, |i, left| S::store_part(x.add(i), left, S::mul(inverse, S::load_part(x.add(i), left))),
+            S::store(x.add(i), S::mul(inverse, S::load(x.add(i)))));
+        highest + sum.ln()
+    }
+
+    /// `x[i] = exp(scale·x[i] − log_sum)`: the probabilities of a row whose normaliser is known.
+    fn softmax_replay<S>(n: usize, x: *mut f32, scale: f32, log_sum: f32) {
+        let (factor, shift) = (S::splat(scale), S::splat(-log_sum));
+        each!(S, n, |i, left| S::store_part(x.add(i), left, math::exp::<S>(S::fma(S::load_part(x.add(i), left), factor, shift))),
+            S::store(x.add(i), math::exp::<S>(S::fma(S::load(x.add(i)), factor, shift))));
+    }
+
+    /// Softmax's backward for one row: `d[i] = scale·p[i]·(d[i] − Σ p·d)`.
+    fn softmax_backward<S>(n: usize, p: *const f32, d: *mut f32, scale: f32, inner: f32) {
+        let (factor, inner) = (S::splat(scale), S::splat(inner));
+        each!(S, n, |i, left| S::store_part(d.add(i), left, S::mul(S::mul(factor, S::load_part(p.add(i), left)), S::sub(S::load_part(d.add(i), left), inner))),
+            S::store(d.add(i), S::mul(S::mul(factor, S::load(p.add(i))), S::sub(S::load(d.add(i)), inner))));
+    }
+
+    /// Layer normalisation of one row: `y = (x − mean)·rstd·gamma (+ beta)`; `beta` may be null. Returns (mean, rstd).
+    fn layer_norm<S>(n: usize, x: *const f32, gamma: *const f32, beta: *const f32, eps: f32, y: *mut f32) -> (f32, f32) {
+        let mut s = S::splat(0.0);
+        each!(S, n, |i, left| s = S::add(s, S::load_part(x.add(i), left)), s = S::add(s, S::load(x.add(i))));
+        let mean = S::sum(s) / n as f32;
+        let m = S::splat(mean);
+        let (mut q, mut q_rest) = (S::splat(0.0), 0f32);
+        each!(S, n, |i, left| for j in 0..left { q_rest += (*x.add(i + j) - mean) * (*x.add(i + j) - mean); }, {
+            let d = S::sub(S::load(x.add(i)), m);
+            q = S::fma(d, d, q);
+        });
+        let rstd = 1.0 / ((S::sum(q) + q_rest) / n as f32 + eps).sqrt();
+        let k = S::splat(rstd);
+        each!(S, n, |i, left| {
+            let h = S::mul(S::sub(S::load_part(x.add(i), left), m), k);
+            let b = if beta.is_null() { S::splat(0.0) } else { S::load_part(beta.add(i), left) };
+            S::store_part(y.add(i), left, S::fma(h, S::load_part(gamma.add(i), left), b));
+        }, {
+            let h = S::mul(S::sub(S::load(x.add(i)), m), k);
+            let b = if beta.is_null() { S::splat(0.0) } else { S::load(beta.add(i)) };
+            S::store(y.add(i), S::fma(h, S::load(gamma.add(i)), b));
+        });
+        (mean, rstd)
+    }
+
+    /// Backward of [`layer_norm`] for one row: writes `dx`, adds to `dgamma` and (unless null) `dbeta`.
+    fn layer_norm_backward<S>(
+        n: usize, x: *const f32, gamma: *const f32, mean: f32, rstd: f32, dy: *const f32,
+        dx: *mut f32, dgamma: *mut f32, dbeta: *mut f32,
+    ) {
+        let (m, k) = (S::splat(mean), S::splat(rstd));
+        let (mut sum, mut inner) = (S::splat(0.0), S::splat(0.0));
+        each!(S, n, |i, left| {
+            // Beyond the row gamma and dy load as zero, so the padding adds nothing.
+            let h = S::mul(S::sub(S::load_part(x.add(i), left), m), k);
+            let d = S::load_part(dy.add(i), left);
+            let g = S::mul(d, S::load_part(gamma.add(i), left));
+            sum = S::add(sum, g);
+            inner = S::fma(g, h, inner);
+            S::store_part(dgamma.add(i), left, S::fma(d, h, S::load_part(dgamma.add(i), left)));
+            if !dbeta.is_null() { S::store_part(dbeta.add(i), left, S::add(d, S::load_part(dbeta.add(i), left))); }
+        }, {
+            let h = S::mul(S::sub(S::load(x.add(i)), m), k);
+            let d = S::load(dy.add(i));
+            let g = S::mul(d, S::load(gamma.add(i)));
+            sum = S::add(sum, g);
+            inner = S::fma(g, h, inner);
+            S::store(dgamma.add(i), S::fma(d, h, S::load(dgamma.add(i))));
+            if !dbeta.is_null() { S::store(dbeta.add(i), S::add(d, S::load(dbeta.add(i)))); }
+        });
+        let a = S::splat(S::sum(sum) / n as f32);
+        let b = S::splat(-S::sum(inner) / n as f32);
+        each!(S, n, |i, left| {
+            let h = S::mul(S::sub(S::load_part(x.add(i), left), m), k);
+            let g = S::mul(S::load_part(dy.add(i), left), S::load_part(gamma.add(i), left));
+            S::store_part(dx.add(i), left, S::mul(k, S::fma(h, b, S::sub(g, a))));
+        }, {
+            let h = S::mul(S::sub(S::load(x.add(i)), m), k);
+            let g = S::mul(S::load(dy.add(i)), S::load(gamma.add(i)));
+            S::store(dx.add(i), S::mul(k, S::fma(h, b, S::sub(g, a))));
+        });
+    }
+
+    /// One AdamW update of `n` parameters `w` with moments `m`, `v` and gradient `g` times `clip`. `decay` = lr·weight decay,
+    /// `c1`, `c2` are the bias corrections 1/(1 − βᵗ).
+    fn adamw<S>(
+        n: usize, w: *mut f32, m: *mut f32, v: *mut f32, g: *const f32,
+        clip: f32, lr: f32, decay: f32, beta1: f32, beta2: f32, eps: f32, c1: f32, c2: f32,
+    ) {
+        let s = |x| S::splat(x);
+        let (b1, b2, n1, n2) = (s(beta1), s(beta2), s(1.0 - beta1), s(1.0 - beta2));
+        let (clip, lr, keep, eps, c1, c2) = (s(clip), s(lr), s(1.0 - decay), s(eps), s(c1), s(c2));
+        let mut i = 0;
+        while i < n {
+            let left = S::LANES.min(n - i);
+            let grad = S::mul(clip, S::load_part(g.add(i), left));
+            let first = S::fma(b1, S::load_part(m.add(i), left), S::mul(n1, grad));
+            let second = S::fma(b2, S::load_part(v.add(i), left), S::mul(n2, S::mul(grad, grad)));
+            S::store_part(m.add(i), left, first);
+            S::store_part(v.add(i), left, second);
+            let step = S::div(S::mul(first, c1), S::add(S::sqrt(S::mul(second, c2)), eps));
+            let x = S::mul(S::load_part(w.add(i), left), keep);
+            S::store_part(w.add(i), left, S::sub(x, S::mul(lr, step)));
+            i += left;
+        }
+    }
+}

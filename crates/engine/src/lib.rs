@@ -1,0 +1,25 @@
+//! The tensor engine of Isogloss: coarse operations with exact backward passes over packed sequences.
+//!
+//! A [`Tensor`] is a handle; operations in [`op`] record how to differentiate themselves whenever an input needs
+//! a gradient, and [`Tensor::backward`] walks that record once. Sequences of a batch lie back to back
+//! (see [`Packed`]): there is no padding anywhere. CPU kernels are chosen at run time, see [`Isa`].
+
+mod buffer;
+mod cpu;
+pub mod op;
+pub mod optim;
+mod packed;
+mod parallel;
+mod random;
+pub mod schedule;
+mod tensor;
+
+pub use buffer::Buffer;
+pub use cpu::{ISA_VARIABLE, Isa, with_isa};
+pub use packed::Packed;
+pub use parallel::sequential;
+pub use random::Key;
+pub use tensor::{DType, Device, Gradients, Tensor, no_grad};
+
+#[cfg(test)]
+mod check;

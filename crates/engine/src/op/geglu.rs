@@ -1,0 +1,56 @@
+//! Gated GELU.
+
+use crate::buffer::Buffer;
+use crate::cpu::{Isa, rows};
+use crate::parallel::{self, Shared};
+use crate::tensor::{Backward, Tensor};
+
+struct Geglu;
+
+impl Backward for Geglu {
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
+        let isa = Isa::current();
+        let (t, n) = grad.matrix();
+        let mut out = Buffer::scratch(2 * t * n);
+        let shared = Shared::new(&mut out);
+        let (x, dy) = (inputs[0].data(), grad.data());
+        parallel::blocks(t, 16, |start, end| {
+            for r in start..end {
+                // SAFETY: row r is this task's.
+                unsafe {
+                    rows::geglu_backward(isa, n, x[2 * r * n..].as_ptr(), dy[r * n..].as_ptr(), shared.at(2 * r * n))
+                }
+            }
+        });
+        vec![Some(Tensor::new(out, inputs[0].shape()))]
+    }
+}
+
+/// `gelu(first half) · second half` of every row.
+///
+/// # Shapes
+/// `x: [t, 2n]` → `[t, n]`.
+pub fn geglu(x: &Tensor) -> Tensor {
+    let isa = Isa::current();
+    let (t, double) = x.matrix();
+    let n = double / 2;
+    let mut out = Buffer::scratch(t * n);
+    let shared = Shared::new(&mut out);
+    parallel::blocks(t, 16, |start, end| {
+        for r in start..end {
+            // SAFETY: row r is this task's.
+            unsafe { rows::geglu(isa, n, x.data()[2 * r * n..].as_ptr(), shared.at(r * n)) }
+        }
+    });
+    Tensor::result(out, &[t, n], &[x], Geglu)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::{gradients_match, random};
+
+    #[test]
+    fn gradient() {
+        gradients_match(&[random(1, &[3, 26])], |x| super::geglu(&x[0]));
+    }
+}

@@ -1,0 +1,249 @@
+//! Affine map with an optional activation.
+
+use crate::buffer::Buffer;
+use crate::cpu::gemm::{self, View};
+use crate::cpu::{Isa, rows};
+use crate::parallel::{self, Shared};
+use crate::tensor::{Backward, Tensor};
+
+/// Rows of a block that a core computes at once: their inputs and outputs stay in its second-level cache.
+const ROW_BLOCK: usize = 64;
+
+/// A function applied to every output of [`linear`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// None.
+    Identity,
+    /// Gaussian error linear unit, the exact one.
+    Gelu,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+struct Linear {
+    activation: Activation,
+    /// What the activation was applied to, `[tokens, n]`; empty for the identity.
+    before: Option<Buffer>,
+}
+
+/// Packs the whole `B[k, n]` into panels.
+pub(crate) fn pack(isa: Isa, k: usize, n: usize, b: View) -> Buffer {
+    let mut packed = Buffer::scratch(gemm::packed_len(isa.lanes(), k, n));
+    let to = Shared::new(&mut packed);
+    let from = SharedView(b);
+    parallel::for_each(gemm::panels(isa.lanes(), n), |panel| {
+        // SAFETY: a task writes its own panel of the packed buffer; the view covers k × n elements.
+        unsafe { gemm::pack_panels(isa, k, n, from.get(), panel, panel + 1, to.at(0)) }
+    });
+    packed
+}
+
+/// A view that tasks may read together.
+#[derive(Clone, Copy)]
+struct SharedView(View);
+
+// SAFETY: only read.
+unsafe impl Send for SharedView {}
+// SAFETY: only read.
+unsafe impl Sync for SharedView {}
+
+impl SharedView {
+    fn get(self) -> View {
+        self.0
+    }
+}
+
+/// `C[m, n] = A[m, k] · B[k, n]` over all cores, `b` packed; `finish(rows, data of the rows)` runs on every block of rows as soon as it is done.
+pub(crate) fn product(
+    isa: Isa,
+    (m, n, k): (usize, usize, usize),
+    a: View,
+    b: &[f32],
+    c: &mut [f32],
+    finish: impl Fn(usize, &mut [f32]) + Sync + Send,
+) {
+    let c = Shared::new(c);
+    let a = SharedView(a);
+    parallel::blocks(m, ROW_BLOCK, |start, end| {
+        let a = a.get();
+        // SAFETY: blocks of rows are disjoint; a covers m × k elements and b is the packed k × n matrix.
+        unsafe {
+            let at = View { ptr: a.ptr.add(start * a.row), ..a };
+            let to = c.at(start * n);
+            gemm::gemm(isa, end - start, n, k, at, b.as_ptr(), to, n, false);
+            finish(start, std::slice::from_raw_parts_mut(to, (end - start) * n));
+        }
+    });
+}
+
+/// Row-major view of a matrix with `cols` columns.
+pub(crate) fn row_major(data: &[f32], cols: usize) -> View {
+    View { ptr: data.as_ptr(), row: cols, col: 1 }
+}
+
+/// The transpose of a row-major matrix with `cols` columns.
+pub(crate) fn transposed(data: &[f32], cols: usize) -> View {
+    View { ptr: data.as_ptr(), row: 1, col: cols }
+}
+
+/// The transpose of `data[rows, cols]`, copied row-major.
+fn transpose(data: &[f32], rows: usize, cols: usize) -> Buffer {
+    let mut out = Buffer::scratch(data.len());
+    let shared = Shared::new(&mut out);
+    parallel::blocks(cols, 16, |start, end| {
+        for r in 0..rows {
+            for c in start..end {
+                // SAFETY: a task owns the output rows start..end.
+                unsafe { *shared.at(c * rows + r) = data[r * cols + c] }
+            }
+        }
+    });
+    out
+}
+
+/// Sums over the rows of `x: [rows, n]`, added in row order whatever the number of cores.
+pub(crate) fn column_sums(isa: Isa, x: &[f32], rows: usize, n: usize) -> Buffer {
+    let mut sums = Buffer::zeros(n);
+    let to = Shared::new(&mut sums);
+    parallel::blocks(n, 64, |start, end| {
+        // SAFETY: a task sums its own columns.
+        unsafe { self::rows::column_sums(isa, rows, end - start, n, x.as_ptr().add(start), to.at(start)) }
+    });
+    sums
+}
+
+/// `weight` gradient of a linear map: `dW[n, k] = dYᵀ[n, t] · X[t, k]`.
+pub(crate) fn weight_gradient(isa: Isa, dy: &[f32], x: &[f32], (t, n, k): (usize, usize, usize)) -> Buffer {
+    let packed = pack(isa, t, k, row_major(x, k));
+    let mut dw = Buffer::scratch(n * k);
+    let dyt = transpose(dy, t, n);
+    product(isa, (n, k, t), row_major(&dyt, t), &packed, &mut dw, |_, _| {});
+    dw
+}
+
+/// `input` gradient of a linear map: `dX[t, k] = dY[t, n] · W[n, k]`.
+fn input_gradient(isa: Isa, dy: &[f32], weight: &[f32], (t, n, k): (usize, usize, usize)) -> Buffer {
+    let packed = pack(isa, n, k, row_major(weight, k));
+    let mut dx = Buffer::scratch(t * k);
+    product(isa, (t, k, n), row_major(dy, n), &packed, &mut dx, |_, _| {});
+    dx
+}
+
+impl Linear {
+    /// Gradient at what the activation was applied to, if there is one.
+    fn before_activation(&self, isa: Isa, grad: &Tensor) -> Option<Tensor> {
+        let before = self.before.as_ref()?;
+        let mut out = Buffer::scratch(before.len());
+        let shared = Shared::new(&mut out);
+        let dy = grad.data();
+        parallel::blocks(before.len(), 1 << 14, |start, end| {
+            // SAFETY: blocks are disjoint.
+            unsafe {
+                let (x, d, to) = (before[start..end].as_ptr(), dy[start..end].as_ptr(), shared.at(start));
+                match self.activation {
+                    Activation::Gelu => rows::gelu_backward(isa, end - start, x, d, to),
+                    Activation::Tanh => rows::tanh_backward(isa, end - start, x, d, to),
+                    Activation::Identity => unreachable!("the identity keeps nothing"),
+                }
+            }
+        });
+        Some(Tensor::new(out, grad.shape()))
+    }
+}
+
+impl Backward for Linear {
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
+        let isa = Isa::current();
+        let (x, weight) = (&inputs[0], &inputs[1]);
+        let (n, k) = weight.matrix();
+        let t = x.data().len() / k.max(1);
+        let activated = self.before_activation(isa, grad);
+        let dy = activated.as_ref().unwrap_or(grad).data();
+        let dx = x.needs_grad().then(|| Tensor::new(input_gradient(isa, dy, weight.data(), (t, n, k)), x.shape()));
+        let dw =
+            weight.needs_grad().then(|| Tensor::new(weight_gradient(isa, dy, x.data(), (t, n, k)), weight.shape()));
+        let mut grads = vec![dx, dw];
+        if let Some(bias) = inputs.get(2) {
+            grads.push(bias.needs_grad().then(|| Tensor::new(column_sums(isa, dy, t, n), &[n])));
+        }
+        grads
+    }
+}
+
+/// `activation(x · weightᵀ + bias)`.
+///
+/// # Shapes
+/// `x: [t, k]`, `weight: [n, k]`, `bias: [n]` → `[t, n]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Tensor {
+    let isa = Isa::current();
+    let (t, k) = x.matrix();
+    let (n, inner) = weight.matrix();
+    assert_eq!(k, inner, "linear: input {:?}, weight {:?}", x.shape(), weight.shape());
+    let mut inputs = vec![x, weight];
+    inputs.extend(bias);
+    let recording = Tensor::recording(&inputs);
+    let pack_weight = || pack(isa, k, n, transposed(weight.data(), k));
+    let fresh;
+    let packed: &[f32] = match (!recording).then(|| weight.panels(isa, pack_weight)).flatten() {
+        Some(kept) => kept,
+        None => {
+            fresh = pack_weight();
+            &fresh
+        }
+    };
+    let mut out = Buffer::scratch(t * n);
+    let mut before = (recording && activation != Activation::Identity).then(|| Buffer::scratch(t * n));
+    let kept = before.as_mut().map(|b| Shared::new(b));
+    product(isa, (t, n, k), row_major(x.data(), k), packed, &mut out, |start, block| {
+        let (m, p) = (block.len() / n.max(1), block.as_mut_ptr());
+        // SAFETY: the block is this task's; so are the same rows of what is kept.
+        unsafe {
+            if let Some(bias) = bias {
+                rows::add_bias(isa, m, n, p, bias.data().as_ptr());
+            }
+            if let Some(kept) = kept {
+                std::ptr::copy_nonoverlapping(p, kept.at(start * n), block.len());
+            }
+            match activation {
+                Activation::Identity => {}
+                Activation::Gelu => rows::gelu(isa, block.len(), p, p),
+                Activation::Tanh => rows::tanh(isa, block.len(), p, p),
+            }
+        }
+    });
+    Tensor::result(out, &[t, n], &inputs, Linear { activation, before })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{gradients_match, random};
+    use crate::with_isa;
+
+    #[test]
+    fn gradients_of_every_activation() {
+        let inputs = [random(1, &[5, 7]), random(2, &[9, 7]), random(3, &[9])];
+        for activation in [Activation::Identity, Activation::Gelu, Activation::Tanh] {
+            gradients_match(&inputs, |x| linear(&x[0], &x[1], Some(&x[2]), activation));
+        }
+    }
+
+    #[test]
+    fn products_of_every_size_equal_the_definition() {
+        for isa in Isa::available() {
+            for (m, n, k) in [(1, 1, 1), (3, 48, 5), (13, 49, 200), (70, 130, 33), (8, 16, 0), (129, 100, 401)] {
+                let (a, b) = (random(1, &[m, k]), random(2, &[n, k]));
+                let c = with_isa(isa, || linear(&a, &b, None, Activation::Identity));
+                for (i, x) in c.data().iter().enumerate() {
+                    let (r, s) = (i / n, i % n);
+                    let expected: f64 =
+                        (0..k).map(|p| f64::from(a.data()[r * k + p]) * f64::from(b.data()[s * k + p])).sum();
+                    assert!((f64::from(*x) - expected).abs() < 2e-4, "{isa} {m}x{n}x{k} at {r},{s}: {x} {expected}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The tensor handle, the record of operations behind it, and the backward walk.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::buffer::Buffer;
+use crate::cpu::{Isa, rows};
+use crate::parallel::{self, Shared};
+
+/// Where a tensor's elements live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// Main memory.
+    Cpu,
+}
+
+/// Type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DType {
+    /// IEEE 754 single precision.
+    F32,
+}
+
+/// An operation's backward pass: from the gradient at its output, the gradient at each input, in the order of
+/// the inputs; `None` where an input needs none.
+pub(crate) trait Backward: Send + Sync {
+    fn backward(&self, inputs: &[Tensor], output: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>>;
+}
+
+struct Record {
+    inputs: Vec<Tensor>,
+    backward: Box<dyn Backward>,
+}
+
+struct Inner {
+    id: u64,
+    shape: Vec<usize>,
+    device: Device,
+    dtype: DType,
+    data: Buffer,
+    needs_grad: bool,
+    record: Option<Record>,
+    /// The transposed matrix in panels, kept for weights that are used without a gradient.
+    panels: OnceLock<(Isa, Buffer)>,
+}
+
+/// A dense row-major tensor: a shared handle, cheap to clone.
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static RECORDING: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Runs `f` without recording: results need no gradient and intermediate tensors are freed at once.
+pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
+    let before = RECORDING.replace(false);
+    let result = f();
+    RECORDING.set(before);
+    result
+}
+
+impl Tensor {
+    fn build(data: Buffer, shape: &[usize], needs_grad: bool, record: Option<Record>) -> Tensor {
+        assert_eq!(data.len(), shape.iter().product::<usize>(), "elements of a tensor of shape {shape:?}");
+        Tensor(Arc::new(Inner {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            shape: shape.to_vec(),
+            device: Device::Cpu,
+            dtype: DType::F32,
+            data,
+            needs_grad,
+            record,
+            panels: OnceLock::new(),
+        }))
+    }
+
+    /// A constant.
+    ///
+    /// # Panics
+    /// If the number of elements is not the product of the shape.
+    pub fn new(data: impl Into<Buffer>, shape: &[usize]) -> Tensor {
+        Tensor::build(data.into(), shape, false, None)
+    }
+
+    /// A leaf for which [`Tensor::backward`] collects a gradient.
+    pub fn parameter(data: impl Into<Buffer>, shape: &[usize]) -> Tensor {
+        Tensor::build(data.into(), shape, true, None)
+    }
+
+    /// A tensor of one element.
+    pub fn scalar(x: f32) -> Tensor {
+        Tensor::new(vec![x], &[])
+    }
+
+    /// The result of an operation; it is recorded if an input needs a gradient.
+    pub(crate) fn result(
+        data: Buffer,
+        shape: &[usize],
+        inputs: &[&Tensor],
+        backward: impl Backward + 'static,
+    ) -> Tensor {
+        if !Tensor::recording(inputs) {
+            return Tensor::build(data, shape, false, None);
+        }
+        let inputs = inputs.iter().map(|t| (*t).clone()).collect();
+        Tensor::build(data, shape, true, Some(Record { inputs, backward: Box::new(backward) }))
+    }
+
+    /// Whether an operation on these inputs will be recorded.
+    pub(crate) fn recording(inputs: &[&Tensor]) -> bool {
+        RECORDING.get() && inputs.iter().any(|t| t.needs_grad())
+    }
+
+    /// Extent of every dimension.
+    pub fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    /// Where the elements live.
+    pub fn device(&self) -> Device {
+        self.0.device
+    }
+
+    /// Type of the elements.
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// Whether a gradient flows to or through this tensor.
+    pub fn needs_grad(&self) -> bool {
+        self.0.needs_grad
+    }
+
+    /// The elements, row-major.
+    pub fn data(&self) -> &[f32] {
+        &self.0.data
+    }
+
+    /// First dimension and product of the others: the tensor as a matrix.
+    pub fn matrix(&self) -> (usize, usize) {
+        let rows = self.0.shape.first().copied().unwrap_or(1);
+        (rows, self.0.shape.iter().skip(1).product())
+    }
+
+    /// The element of a scalar.
+    ///
+    /// # Panics
+    /// If there is not exactly one element.
+    pub fn item(&self) -> f32 {
+        assert_eq!(self.data().len(), 1, "item() of a tensor of shape {:?}", self.shape());
+        self.data()[0]
+    }
+
+    /// The elements to change in place; `None` while another handle (a recorded operation, say) shares them.
+    pub fn data_mut(&mut self) -> Option<&mut [f32]> {
+        let inner = Arc::get_mut(&mut self.0)?;
+        inner.panels = OnceLock::new();
+        Some(&mut inner.data)
+    }
+
+    /// The same values as a constant.
+    pub fn detach(&self) -> Tensor {
+        if self.needs_grad() { Tensor::new(self.data().to_vec(), self.shape()) } else { self.clone() }
+    }
+
+    /// A fresh leaf with the same values, for which a gradient is collected.
+    pub fn leaf(&self) -> Tensor {
+        Tensor::parameter(self.data().to_vec(), self.shape())
+    }
+
+    /// The packed panels of this weight, made by `pack` at the first call.
+    pub(crate) fn panels(&self, isa: Isa, pack: impl FnOnce() -> Buffer) -> Option<&[f32]> {
+        let (packed_for, buffer) = self.0.panels.get_or_init(|| (isa, pack()));
+        (*packed_for == isa).then_some(buffer)
+    }
+
+    /// Walks the record backwards from this scalar and adds to `gradients`, for every parameter reached.
+    ///
+    /// # Panics
+    /// If the tensor is not a scalar.
+    pub fn backward(&self, gradients: &mut Gradients) {
+        assert_eq!(self.data().len(), 1, "backward() starts at a scalar; use backward_from");
+        self.backward_from(Tensor::new(vec![1.0], self.shape()), gradients);
+    }
+
+    /// As [`Tensor::backward`], from a given gradient at this tensor.
+    ///
+    /// # Panics
+    /// If the gradient has another shape.
+    pub fn backward_from(&self, grad: Tensor, gradients: &mut Gradients) {
+        assert_eq!(grad.shape(), self.shape(), "gradient of another shape");
+        // An operation's id is larger than its inputs': the largest id first is a topological order.
+        let mut pending: BTreeMap<u64, (Tensor, Tensor)> = BTreeMap::new();
+        if self.needs_grad() {
+            pending.insert(self.0.id, (self.clone(), grad));
+        }
+        while let Some((_, (tensor, grad))) = pending.pop_last() {
+            let Some(record) = &tensor.0.record else {
+                gradients.add(&tensor, grad);
+                continue;
+            };
+            let at_inputs = record.backward.backward(&record.inputs, &tensor, &grad);
+            drop(grad);
+            for (input, grad) in record.inputs.iter().zip(at_inputs) {
+                let Some(grad) = grad.filter(|_| input.needs_grad()) else {
+                    continue;
+                };
+                debug_assert_eq!(grad.shape(), input.shape());
+                let sum = match pending.remove(&input.0.id) {
+                    Some((_, earlier)) => sum_into(earlier, &grad),
+                    None => grad,
+                };
+                pending.insert(input.0.id, (input.clone(), sum));
+            }
+        }
+    }
+}
+
+/// `a + b`, reusing the memory of `a` when nobody else holds it.
+fn sum_into(mut a: Tensor, b: &Tensor) -> Tensor {
+    if a.data_mut().is_none() {
+        a = Tensor::new(a.data().to_vec(), a.shape());
+    }
+    let isa = Isa::current();
+    let data = Shared::new(a.data_mut().expect("the only handle"));
+    let from = b.data();
+    parallel::blocks(from.len(), 1 << 16, |start, end| {
+        // SAFETY: blocks are disjoint.
+        unsafe { rows::add_assign(isa, end - start, data.at(start), from[start..end].as_ptr()) }
+    });
+    a
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.data()[..self.data().len().min(8)];
+        write!(f, "Tensor{:?} {:?}{}", self.shape(), shown, if shown.len() < self.data().len() { "…" } else { "" })
+    }
+}
+
+/// Gradients at leaves, summed over backward walks.
+#[derive(Default)]
+pub struct Gradients(HashMap<u64, Tensor>);
+
+impl Gradients {
+    /// The gradient at a leaf, if any walk reached it.
+    pub fn get(&self, leaf: &Tensor) -> Option<&Tensor> {
+        self.0.get(&leaf.0.id)
+    }
+
+    /// Takes the gradient at a leaf out.
+    pub fn take(&mut self, leaf: &Tensor) -> Option<Tensor> {
+        self.0.remove(&leaf.0.id)
+    }
+
+    fn add(&mut self, leaf: &Tensor, grad: Tensor) {
+        let sum = match self.0.remove(&leaf.0.id) {
+            Some(earlier) => sum_into(earlier, &grad),
+            None => grad,
+        };
+        self.0.insert(leaf.0.id, sum);
+    }
+
+    /// Multiplies every gradient by `factor`.
+    pub fn scale(&mut self, factor: f32) {
+        let isa = Isa::current();
+        for grad in self.0.values_mut() {
+            if grad.data_mut().is_none() {
+                *grad = Tensor::new(grad.data().to_vec(), grad.shape());
+            }
+            let data = grad.data_mut().expect("the only handle");
+            // SAFETY: exclusive borrow of the whole gradient.
+            unsafe { rows::scale(isa, data.len(), data.as_mut_ptr(), factor) };
+        }
+    }
+}
