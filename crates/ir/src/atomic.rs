@@ -29,11 +29,7 @@ impl AtomicFile {
             .create_new(true)
             .open(&temporary)
             .map_err(|source| Error::io(&path, source))?;
-        Ok(Self {
-            path,
-            temporary,
-            writer: Some(BufWriter::with_capacity(1 << 16, file)),
-        })
+        Ok(Self { path, temporary, writer: Some(BufWriter::with_capacity(1 << 16, file)) })
     }
 
     /// Where the file will stand.
@@ -46,18 +42,14 @@ impl AtomicFile {
     /// # Errors
     /// When writing, syncing or renaming fails; the temporary file is removed then.
     pub fn commit(mut self) -> Result<()> {
-        self.finish()
-            .map_err(|source| Error::io(&self.path, source))
+        self.finish().map_err(|source| Error::io(&self.path, source))
     }
 
     fn finish(&mut self) -> io::Result<()> {
         let Some(writer) = self.writer.take() else {
             return Ok(());
         };
-        let synced = writer
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .and_then(|file| file.sync_all());
+        let synced = writer.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
         let named = synced.and_then(|()| fs::rename(&self.temporary, &self.path));
         if named.is_err() {
             let _ = fs::remove_file(&self.temporary);
@@ -91,23 +83,16 @@ impl Drop for AtomicFile {
 /// As [`AtomicFile::create`] and [`AtomicFile::commit`].
 pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path.as_ref())?;
-    file.write_all(bytes)
-        .map_err(|source| Error::io(path.as_ref(), source))?;
+    file.write_all(bytes).map_err(|source| Error::io(path.as_ref(), source))?;
     file.commit()
 }
 
 fn temporary_name(path: &Path) -> Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::io(path, io::ErrorKind::IsADirectory.into()))?;
+    let name = path.file_name().ok_or_else(|| Error::io(path, io::ErrorKind::IsADirectory.into()))?;
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
-    temporary.push(format!(
-        ".{}-{}.tmp",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    ));
+    temporary.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     Ok(path.with_file_name(temporary))
 }
 
@@ -125,10 +110,7 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        fs::read_dir(folder)
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect()
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[test]
@@ -158,11 +140,6 @@ mod tests {
     fn a_missing_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let error = write_atomic(folder.path().join("no/a.txt"), b"").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("no/a.txt: no such file or folder"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("no/a.txt: no such file or folder"), "{error}");
     }
 }

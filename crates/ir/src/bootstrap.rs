@@ -16,11 +16,7 @@ pub struct Bootstrap {
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self {
-            seed: 42,
-            resamples: 1000,
-            confidence: 0.95,
-        }
+        Self { seed: 42, resamples: 1000, confidence: 0.95 }
     }
 }
 
@@ -47,20 +43,12 @@ impl Bootstrap {
                 let share = 1.0 / (rows.len() * groups.len()) as f64;
                 for _ in 0..rows.len() {
                     let row = rows[random.below(rows.len())];
-                    sums.iter_mut()
-                        .zip(row)
-                        .for_each(|(sum, value)| *sum += value * share);
+                    sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value * share);
                 }
             }
-            means
-                .iter_mut()
-                .zip(sums)
-                .for_each(|(means, mean)| means.push(mean));
+            means.iter_mut().zip(sums).for_each(|(means, mean)| means.push(mean));
         }
-        means
-            .into_iter()
-            .map(|means| percentile_interval(means, self.confidence))
-            .collect()
+        means.into_iter().map(|means| percentile_interval(means, self.confidence)).collect()
     }
 }
 
@@ -104,10 +92,7 @@ mod tests {
     #[test]
     fn splitmix_gives_its_published_numbers() {
         let mut random = SplitMix(1234567);
-        assert_eq!(
-            [random.next(), random.next()],
-            [6457827717110365317, 3203168211198807973]
-        );
+        assert_eq!([random.next(), random.next()], [6457827717110365317, 3203168211198807973]);
     }
 
     #[test]
@@ -115,18 +100,12 @@ mod tests {
         let values: Vec<[f64; 1]> = (0..400).map(|i| [f64::from(i % 2)]).collect();
         let rows: Vec<&[f64]> = values.iter().map(|v| v.as_slice()).collect();
         let [low, high] = Bootstrap::default().mean(&rows, 1)[0];
-        assert!(
-            (low - 0.451).abs() < 0.01 && (high - 0.549).abs() < 0.01,
-            "{low} {high}"
-        );
+        assert!((low - 0.451).abs() < 0.01 && (high - 0.549).abs() < 0.01, "{low} {high}");
     }
 
     #[test]
     fn percentiles_lie_between_order_statistics() {
-        assert_eq!(
-            percentile_interval(vec![4.0, 0.0, 1.0, 2.0], 0.5),
-            [0.75, 2.5]
-        );
+        assert_eq!(percentile_interval(vec![4.0, 0.0, 1.0, 2.0], 0.5), [0.75, 2.5]);
         assert_eq!(percentile_interval(vec![3.0], 0.95), [3.0, 3.0]);
     }
 

@@ -45,6 +45,12 @@ pub fn read_queries(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Que
     Entries::new(Lines::open(&path)?, QUERIES, options).map(Queries)
 }
 
+/// Queries with the strings that answer them.
+pub(crate) fn read_questions(path: &Path, options: &ReadOptions) -> Result<Entries<'static>> {
+    let kind = Kind { answered: true, ..QUERIES };
+    Entries::new(Lines::open(&folder::resolve(path, "queries")?)?, kind, options)
+}
+
 /// Documents, one after the other.
 pub struct Docs<'a>(Entries<'a>);
 
@@ -56,11 +62,7 @@ impl<'a> Docs<'a> {
     ///
     /// # Errors
     /// As [`read_docs`].
-    pub fn read_from(
-        reader: impl Read + Send + 'a,
-        name: &str,
-        options: &ReadOptions,
-    ) -> Result<Self> {
+    pub fn read_from(reader: impl Read + Send + 'a, name: &str, options: &ReadOptions) -> Result<Self> {
         Entries::new(Lines::from_reader(reader, name)?, DOCS, options).map(Self)
     }
 }
@@ -70,11 +72,7 @@ impl<'a> Queries<'a> {
     ///
     /// # Errors
     /// As [`read_docs`].
-    pub fn read_from(
-        reader: impl Read + Send + 'a,
-        name: &str,
-        options: &ReadOptions,
-    ) -> Result<Self> {
+    pub fn read_from(reader: impl Read + Send + 'a, name: &str, options: &ReadOptions) -> Result<Self> {
         Entries::new(Lines::from_reader(reader, name)?, QUERIES, options).map(Self)
     }
 }
@@ -84,12 +82,7 @@ impl Iterator for Docs<'_> {
 
     fn next(&mut self) -> Option<Result<Doc>> {
         let entry = self.0.next()?;
-        Some(entry.map(|e| Doc {
-            id: e.id,
-            title: e.title,
-            text: e.text,
-            lang: e.lang,
-        }))
+        Some(entry.map(|e| Doc { id: e.id, title: e.title, text: e.text, lang: e.lang }))
     }
 }
 
@@ -98,11 +91,7 @@ impl Iterator for Queries<'_> {
 
     fn next(&mut self) -> Option<Result<Query>> {
         let entry = self.0.next()?;
-        Some(entry.map(|e| Query {
-            id: e.id,
-            text: e.text,
-            lang: e.lang,
-        }))
+        Some(entry.map(|e| Query { id: e.id, text: e.text, lang: e.lang }))
     }
 }
 
@@ -114,6 +103,8 @@ struct Kind {
     texts: &'static [&'static str],
     /// Whether records have titles and `contents`.
     titled: bool,
+    /// Whether `answers` are read.
+    answered: bool,
     expected: &'static str,
 }
 
@@ -122,6 +113,7 @@ const DOCS: Kind = Kind {
     ids: &["_id", "id", "docid", "doc_id"],
     texts: &["text", "document_text"],
     titled: true,
+    answered: false,
     expected: "documents: JSON lines {\"_id\", \"title\", \"text\"}, TSV `id text` or `docid title text`, or a .txt file of one text per line",
 };
 
@@ -130,17 +122,21 @@ const QUERIES: Kind = Kind {
     ids: &["_id", "id", "qid", "query_id", "docid"],
     texts: &["text", "question", "query", "query_text"],
     titled: false,
+    answered: false,
     expected: "queries: JSON lines {\"_id\", \"text\"}, TSV `id text`, or a .txt file of one text per line",
 };
 
-struct Entry {
-    id: String,
-    title: String,
-    text: String,
-    lang: Option<Lang>,
+/// A record of either kind.
+pub(crate) struct Entry {
+    pub id: String,
+    pub title: String,
+    pub text: String,
+    pub lang: Option<Lang>,
+    pub answers: Vec<String>,
 }
 
-struct Entries<'a> {
+/// Records of either kind, one after the other.
+pub(crate) struct Entries<'a> {
     source: Source<'a>,
     kind: Kind,
     lang: Option<Lang>,
@@ -160,23 +156,13 @@ impl<'a> Entries<'a> {
     fn new(lines: Lines<'a>, kind: Kind, options: &ReadOptions) -> Result<Self> {
         let path = lines.path().to_path_buf();
         let source = Source::detect(lines, kind)?;
-        Ok(Self {
-            source,
-            kind,
-            lang: options.lang,
-            seen: Unique::default(),
-            path,
-            row: 0,
-            failed: false,
-        })
+        Ok(Self { source, kind, lang: options.lang, seen: Unique::default(), path, row: 0, failed: false })
     }
 
     fn next_entry(&mut self) -> Result<Option<Entry>> {
         let found = match &mut self.source {
             Source::Records(records) => match records.next().transpose()? {
-                Some(mut record) => {
-                    Some((entry_of(&mut record, self.kind, self.row)?, record.line))
-                }
+                Some(mut record) => Some((entry_of(&mut record, self.kind, self.row)?, record.line)),
                 None => None,
             },
             Source::Columns(rows) => columns_entry(rows, self.kind)?,
@@ -187,8 +173,7 @@ impl<'a> Entries<'a> {
             return Ok(None);
         };
         entry.lang = entry.lang.or(self.lang);
-        self.seen
-            .insert(&entry.id, self.kind.what, &self.path, line)?;
+        self.seen.insert(&entry.id, self.kind.what, &self.path, line)?;
         Ok(Some(entry))
     }
 }
@@ -214,10 +199,7 @@ impl<'a> Source<'a> {
             return Records::json(lines).map(Self::Records);
         }
         let Some(first) = lines.peek_content()?.map(str::to_owned) else {
-            return Err(Error::Empty {
-                path,
-                expected: kind.expected,
-            });
+            return Err(Error::Empty { path, expected: kind.expected });
         };
         if let Some((delimiter, _)) = header_of(&first, kind.header()) {
             return Ok(Self::Records(Records::table(Table::new(lines, delimiter)?)));
@@ -227,12 +209,7 @@ impl<'a> Source<'a> {
             false if text_file => Ok(Self::Texts(lines)),
             false => {
                 let line = lines.number() + 1;
-                Err(Error::UnknownFormat {
-                    path,
-                    line,
-                    expected: kind.expected,
-                    got: snippet(&first),
-                })
+                Err(Error::UnknownFormat { path, line, expected: kind.expected, got: snippet(&first) })
             }
         }
     }
@@ -243,14 +220,7 @@ impl Kind {
     fn header(&self) -> &'static [&'static [&'static str]] {
         match self.titled {
             true => const { &[DOCS.ids, &["text", "document_text", "contents"]] },
-            false => {
-                const {
-                    &[
-                        QUERIES.texts,
-                        &["_id", "id", "qid", "query_id", "docid", "lang"],
-                    ]
-                }
-            }
+            false => const { &[QUERIES.texts, &["_id", "id", "qid", "query_id", "docid", "lang"]] },
         }
     }
 }
@@ -258,33 +228,18 @@ impl Kind {
 fn entry_of(record: &mut Record, kind: Kind, row: usize) -> Result<Entry> {
     let id = match record.optional_id(kind.ids)? {
         Some(id) => id,
-        None if !kind.titled && !kind.ids.iter().any(|id| record.has(id)) && record.has("lang") => {
-            row.to_string()
-        }
+        None if !kind.titled && !kind.ids.iter().any(|id| record.has(id)) && record.has("lang") => row.to_string(),
         None => return Err(record.missing(kind.ids)),
     };
     let lang = record.lang(&["lang"])?;
-    let title = if kind.titled {
-        record.optional_text(&["title"])?
-    } else {
-        None
-    };
+    let answers = if kind.answered { record.texts("answers")? } else { Vec::new() };
+    let title = if kind.titled { record.optional_text(&["title"])? } else { None };
     if kind.titled && !kind.texts.iter().any(|text| record.has(text)) {
         let contents = record.text(&["text", "contents"])?;
         let (title, text) = split_contents(title, contents);
-        return Ok(Entry {
-            id,
-            title,
-            text,
-            lang,
-        });
+        return Ok(Entry { id, title, text, lang, answers });
     }
-    Ok(Entry {
-        id,
-        title: title.unwrap_or_default(),
-        text: record.text(kind.texts)?,
-        lang,
-    })
+    Ok(Entry { id, title: title.unwrap_or_default(), text: record.text(kind.texts)?, lang, answers })
 }
 
 /// A title and a text in one field, apart by the first blank line.
@@ -305,23 +260,11 @@ fn columns_entry(rows: &mut Rows<'_>, kind: Kind) -> Result<Option<(Entry, usize
         (Some(id), Some(text), None, None) => (id, String::new(), text),
         (Some(id), Some(title), Some(text), None) if kind.titled => (id, title, text),
         _ if kind.titled => {
-            return Err(rows.columns(
-                "2 (id, text) or 3 (id, title, text), apart by tabs",
-                got,
-                line,
-            ));
+            return Err(rows.columns("2 (id, text) or 3 (id, title, text), apart by tabs", got, line));
         }
         _ => return Err(rows.columns("2 (id, text), apart by a tab", got, line)),
     };
-    Ok(Some((
-        Entry {
-            id,
-            title,
-            text,
-            lang: None,
-        },
-        line,
-    )))
+    Ok(Some((Entry { id, title, text, lang: None, answers: Vec::new() }, line)))
 }
 
 fn text_entry(lines: &mut Lines<'_>) -> Result<Option<(Entry, usize)>> {
@@ -330,15 +273,7 @@ fn text_entry(lines: &mut Lines<'_>) -> Result<Option<(Entry, usize)>> {
         return Ok(None);
     }
     let line = lines.number();
-    Ok(Some((
-        Entry {
-            id: (line - 1).to_string(),
-            title: String::new(),
-            text,
-            lang: None,
-        },
-        line,
-    )))
+    Ok(Some((Entry { id: (line - 1).to_string(), title: String::new(), text, lang: None, answers: Vec::new() }, line)))
 }
 
 #[cfg(test)]
@@ -347,15 +282,12 @@ mod tests {
 
     fn docs(text: &str, name: &str) -> Vec<(String, String, String)> {
         let docs = Docs::read_from(text.as_bytes(), name, &ReadOptions::default()).unwrap();
-        docs.map(|d| d.map(|d| (d.id, d.title, d.text)).unwrap())
-            .collect()
+        docs.map(|d| d.map(|d| (d.id, d.title, d.text)).unwrap()).collect()
     }
 
     fn queries(text: &str, name: &str) -> Vec<(String, String, Option<Lang>)> {
         let queries = Queries::read_from(text.as_bytes(), name, &ReadOptions::default()).unwrap();
-        queries
-            .map(|q| q.map(|q| (q.id, q.text, q.lang)).unwrap())
-            .collect()
+        queries.map(|q| q.map(|q| (q.id, q.text, q.lang)).unwrap()).collect()
     }
 
     fn doc(id: &str, title: &str, text: &str) -> (String, String, String) {
@@ -374,14 +306,8 @@ mod tests {
                 "{\"docid\":\"1\",\"title\":\"T\",\"text\":\"x, y\"}\n\n{\"id\":2,\"title\":null,\"text\":\"z\"}",
                 "c.jsonl",
             ),
-            (
-                "{\"id\":\"1\",\"contents\":\"T\\n\\nx, y\"}\n{\"id\":\"2\",\"contents\":\"z\"}\n",
-                "docs.jsonl",
-            ),
-            (
-                "[{\"id\":\"1\",\"title\":\"T\",\"text\":\"x, y\"},{\"id\":\"2\",\"text\":\"z\"}]",
-                "c.json",
-            ),
+            ("{\"id\":\"1\",\"contents\":\"T\\n\\nx, y\"}\n{\"id\":\"2\",\"contents\":\"z\"}\n", "docs.jsonl"),
+            ("[{\"id\":\"1\",\"title\":\"T\",\"text\":\"x, y\"},{\"id\":\"2\",\"text\":\"z\"}]", "c.json"),
             ("docid,title,text\n1,T,\"x, y\"\n2,,z\n", "c.csv"),
             ("docid\ttitle\ttext\n1\tT\tx, y\n2\t\tz\n", "c.tsv"),
             ("1\tT\tx, y\n2\tz\n", "c.tsv"),
@@ -393,19 +319,13 @@ mod tests {
 
     #[test]
     fn mr_tydi_contents_split_at_the_first_blank_line_only() {
-        let got = docs(
-            "{\"id\":\"X#Y\",\"contents\":\"title\\n\\none\\n\\ntwo\"}",
-            "docs.jsonl",
-        );
+        let got = docs("{\"id\":\"X#Y\",\"contents\":\"title\\n\\none\\n\\ntwo\"}", "docs.jsonl");
         assert_eq!(got, [doc("X#Y", "title", "one\n\ntwo")]);
     }
 
     #[test]
     fn a_text_file_is_numbered_from_zero() {
-        assert_eq!(
-            docs("a\n\nb, c\n", "x.txt"),
-            [doc("0", "", "a"), doc("2", "", "b, c")]
-        );
+        assert_eq!(docs("a\n\nb, c\n", "x.txt"), [doc("0", "", "a"), doc("2", "", "b, c")]);
         assert_eq!(docs("{a\n", "x.txt"), [doc("0", "", "{a")]);
     }
 
@@ -414,26 +334,15 @@ mod tests {
         let want = [("q1".to_owned(), "why?".to_owned(), None)];
         assert_eq!(queries("q1\twhy?\n", "topics.txt"), want);
         assert_eq!(queries("{\"id\":\"q1\",\"question\":\"why?\"}", "q"), want);
-        assert_eq!(
-            queries(
-                "{\"query_id\":\"q1\",\"query\":\"why?\",\"lang\":\"\"}",
-                "q"
-            ),
-            want
-        );
+        assert_eq!(queries("{\"query_id\":\"q1\",\"query\":\"why?\",\"lang\":\"\"}", "q"), want);
         assert_eq!(queries("qid,question\nq1,why?", "q.csv"), want);
         let sw = Some("sw".parse().unwrap());
-        assert_eq!(
-            queries("lang\tquery\nSW\tkwa nini?\n", "q.tsv"),
-            [("0".into(), "kwa nini?".into(), sw)]
-        );
+        assert_eq!(queries("lang\tquery\nSW\tkwa nini?\n", "q.tsv"), [("0".into(), "kwa nini?".into(), sw)]);
     }
 
     #[test]
     fn a_declared_language_fills_in_but_does_not_overrule() {
-        let options = ReadOptions {
-            lang: Some("fi".parse().unwrap()),
-        };
+        let options = ReadOptions { lang: Some("fi".parse().unwrap()) };
         let text = "{\"_id\":\"a\",\"text\":\"\"}\n{\"_id\":\"b\",\"text\":\"\",\"lang\":\"ko\"}";
         let langs: Vec<_> = Queries::read_from(text.as_bytes(), "q", &options)
             .unwrap()
@@ -447,16 +356,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bytes = zstd::encode_all(&b"{\"_id\":\"d\",\"text\":\"x\"}"[..], 1).unwrap();
         std::fs::write(folder.path().join("corpus.jsonl.zst"), bytes).unwrap();
-        assert_eq!(
-            read_docs(folder.path(), &ReadOptions::default())
-                .unwrap()
-                .count(),
-            1
-        );
-        let error = read_queries(folder.path(), &ReadOptions::default())
-            .err()
-            .unwrap()
-            .to_string();
+        assert_eq!(read_docs(folder.path(), &ReadOptions::default()).unwrap().count(), 1);
+        let error = read_queries(folder.path(), &ReadOptions::default()).err().unwrap().to_string();
         assert!(error.contains("queries.jsonl"), "{error}");
     }
 }

@@ -32,13 +32,7 @@ impl<T: Clone + Send + Sync> Dataset for Vec<T> {
     }
 
     fn get(&self, index: usize) -> Result<T> {
-        self.as_slice()
-            .get(index)
-            .cloned()
-            .ok_or(Error::OutOfRange {
-                index,
-                len: self.len(),
-            })
+        self.as_slice().get(index).cloned().ok_or(Error::OutOfRange { index, len: self.len() })
     }
 }
 
@@ -94,13 +88,7 @@ mod tests {
     #[test]
     fn a_vector_is_a_data_set() {
         let data: &dyn Dataset<Item = u8> = &vec![3u8, 4];
-        assert_eq!(
-            (data.len(), data.is_empty(), data.get(1).unwrap()),
-            (2, false, 4)
-        );
-        assert_eq!(
-            data.get(2).unwrap_err().to_string(),
-            "index 2 is out of range; the data set has 2 items"
-        );
+        assert_eq!((data.len(), data.is_empty(), data.get(1).unwrap()), (2, false, 4));
+        assert_eq!(data.get(2).unwrap_err().to_string(), "index 2 is out of range; the data set has 2 items");
     }
 }

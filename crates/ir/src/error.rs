@@ -17,90 +17,43 @@ pub enum Error {
 
     /// A file without any record.
     #[error("{}:1: the file is empty; expected {expected}", .path.display())]
-    Empty {
-        path: PathBuf,
-        expected: &'static str,
-    },
+    Empty { path: PathBuf, expected: &'static str },
 
     /// A compressed stream that stops before its end mark.
     #[error("{}:{line}: the {container} stream is truncated here; copy or download the file again", .path.display())]
-    Truncated {
-        path: PathBuf,
-        line: usize,
-        container: &'static str,
-    },
+    Truncated { path: PathBuf, line: usize, container: &'static str },
 
     /// A file whose bytes are not what its suffix or its first bytes say.
     #[error("{}:{line}: not a valid {container} stream ({detail}); check the file's suffix or fetch it again", .path.display())]
-    Container {
-        path: PathBuf,
-        line: usize,
-        container: &'static str,
-        detail: String,
-    },
+    Container { path: PathBuf, line: usize, container: &'static str, detail: String },
 
     /// Bytes that are not UTF-8.
     #[error("{}:{line}: invalid UTF-8 at byte {column} of the line; convert the file to UTF-8 (iconv -t UTF-8)", .path.display())]
-    Utf8 {
-        path: PathBuf,
-        line: usize,
-        column: usize,
-    },
+    Utf8 { path: PathBuf, line: usize, column: usize },
 
     /// A line beyond the limit of memory spent on one.
     #[error("{}:{line}: the line is longer than {limit} bytes; write one record per line", .path.display())]
-    LineTooLong {
-        path: PathBuf,
-        line: usize,
-        limit: usize,
-    },
+    LineTooLong { path: PathBuf, line: usize, limit: usize },
 
     /// Text that is no JSON, or JSON of another shape.
     #[error("{}:{line}: malformed JSON at column {column} ({detail}); expected {expected}", .path.display())]
-    Json {
-        path: PathBuf,
-        line: usize,
-        column: usize,
-        detail: String,
-        expected: &'static str,
-    },
+    Json { path: PathBuf, line: usize, column: usize, detail: String, expected: &'static str },
 
     /// A record without a field it needs.
     #[error("{}:{line}: missing field {field}; the record has {found}: add or rename one", .path.display())]
-    FieldMissing {
-        path: PathBuf,
-        line: usize,
-        field: String,
-        found: String,
-    },
+    FieldMissing { path: PathBuf, line: usize, field: String, found: String },
 
     /// A field of another type than its name promises.
     #[error("{}:{line}: field `{field}` is {got}; expected {expected}", .path.display())]
-    FieldType {
-        path: PathBuf,
-        line: usize,
-        field: String,
-        expected: &'static str,
-        got: String,
-    },
+    FieldType { path: PathBuf, line: usize, field: String, expected: &'static str, got: String },
 
     /// A row with too few or too many columns.
     #[error("{}:{line}: got {got} column(s); expected {expected}", .path.display())]
-    Columns {
-        path: PathBuf,
-        line: usize,
-        expected: String,
-        got: usize,
-    },
+    Columns { path: PathBuf, line: usize, expected: String, got: usize },
 
     /// A first line that is not the header its format asks for.
     #[error("{}:{line}: the header is {got}; expected {expected}", .path.display())]
-    Header {
-        path: PathBuf,
-        line: usize,
-        expected: &'static str,
-        got: String,
-    },
+    Header { path: PathBuf, line: usize, expected: &'static str, got: String },
 
     /// A quoted CSV field without its closing quote.
     #[error("{}:{line}: the quoted field that opens in this row is never closed; double the quotes inside it (\"\")", .path.display())]
@@ -108,40 +61,19 @@ pub enum Error {
 
     /// A column that should hold a number.
     #[error("{}:{line}: {field} is {got}; expected {expected}", .path.display())]
-    Number {
-        path: PathBuf,
-        line: usize,
-        field: &'static str,
-        expected: &'static str,
-        got: String,
-    },
+    Number { path: PathBuf, line: usize, field: &'static str, expected: &'static str, got: String },
 
     /// A score that cannot be ordered.
     #[error("{}:{line}: the score of document {doc} for query {query} is NaN; remove the row or repair the scores", .path.display())]
-    NanScore {
-        path: PathBuf,
-        line: usize,
-        query: String,
-        doc: String,
-    },
+    NanScore { path: PathBuf, line: usize, query: String, doc: String },
 
     /// The same thing said twice.
     #[error("{}:{line}: {what} {id} already stands in line {first_line}; keep one of them", .path.display())]
-    Duplicate {
-        path: PathBuf,
-        line: usize,
-        first_line: usize,
-        what: &'static str,
-        id: String,
-    },
+    Duplicate { path: PathBuf, line: usize, first_line: usize, what: &'static str, id: String },
 
     /// A language code in a file that is none.
     #[error("{}:{line}: {got} is no language code; write BCP-47 or ISO 639 (en, swa, zh-Hant)", .path.display())]
-    LangAt {
-        path: PathBuf,
-        line: usize,
-        got: String,
-    },
+    LangAt { path: PathBuf, line: usize, got: String },
 
     /// A language code that is none.
     #[error("{got} is no language code; write BCP-47 or ISO 639 (en, swa, zh-Hant)")]
@@ -149,12 +81,7 @@ pub enum Error {
 
     /// A file of no known format.
     #[error("{}:{line}: unknown format, the file starts with {got}; expected {expected}", .path.display())]
-    UnknownFormat {
-        path: PathBuf,
-        line: usize,
-        expected: &'static str,
-        got: String,
-    },
+    UnknownFormat { path: PathBuf, line: usize, expected: &'static str, got: String },
 
     /// A format's name that is none.
     #[error("unknown format {got}; known are {known}")]
@@ -162,20 +89,11 @@ pub enum Error {
 
     /// An id that points nowhere.
     #[error("{}: {what} {id} is not in {}; check that both files belong together", .path.display(), .other.display())]
-    UnknownId {
-        path: PathBuf,
-        what: &'static str,
-        id: String,
-        other: PathBuf,
-    },
+    UnknownId { path: PathBuf, what: &'static str, id: String, other: PathBuf },
 
     /// A file of ids that needs another file for the texts.
     #[error("{}:{line}: the file lists {what} ids only; name the file of their texts too (options `corpus` and `queries`)", .path.display())]
-    TextsNeeded {
-        path: PathBuf,
-        line: usize,
-        what: &'static str,
-    },
+    TextsNeeded { path: PathBuf, line: usize, what: &'static str },
 
     /// A folder without a part it needs.
     #[error("{}: the folder has no {expected}; add it or name the file itself", .path.display())]
@@ -183,11 +101,11 @@ pub enum Error {
 
     /// Two files that should be parallel and are not.
     #[error("{}:{line}: the file ends here but {} goes on; both need the same number of lines", .path.display(), .other.display())]
-    Unparallel {
-        path: PathBuf,
-        line: usize,
-        other: PathBuf,
-    },
+    Unparallel { path: PathBuf, line: usize, other: PathBuf },
+
+    /// A multi-parallel file without the language all pairs should have.
+    #[error("{}: no row has text in {pivot}; the file has {found}: name one of them as the pivot", .path.display())]
+    NoPivot { path: PathBuf, pivot: String, found: String },
 
     /// A run and judgements about different queries.
     #[error(
@@ -210,9 +128,7 @@ pub enum Error {
     MeasureParameter { got: String, reason: &'static str },
 
     /// An id that cannot stand in a file of white-space separated columns.
-    #[error(
-        "id {id} is empty or holds white space and cannot be written to a TREC file; rename it"
-    )]
+    #[error("id {id} is empty or holds white space and cannot be written to a TREC file; rename it")]
     UnwritableId { id: String },
 
     /// An index beyond the end of a data set.
@@ -223,19 +139,14 @@ pub enum Error {
 impl Error {
     /// The operating system's refusal at `path`.
     pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Io {
-            path: path.into(),
-            source,
-        }
+        Self::Io { path: path.into(), source }
     }
 }
 
 fn io_reason(source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::NotFound => "no such file or folder; check the path".into(),
-        io::ErrorKind::PermissionDenied => {
-            "permission denied; check who may read or write it".into()
-        }
+        io::ErrorKind::PermissionDenied => "permission denied; check who may read or write it".into(),
         io::ErrorKind::IsADirectory => "is a folder; name a file in it".into(),
         _ => source.to_string().replace('\n', " "),
     }
@@ -262,9 +173,6 @@ mod tests {
     #[test]
     fn io_errors_name_path_and_cure() {
         let error = Error::io("corpus.jsonl", io::ErrorKind::NotFound.into());
-        assert_eq!(
-            error.to_string(),
-            "corpus.jsonl: no such file or folder; check the path"
-        );
+        assert_eq!(error.to_string(), "corpus.jsonl: no such file or folder; check the path");
     }
 }

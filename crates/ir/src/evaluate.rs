@@ -13,10 +13,7 @@ pub struct Values<T = f64>(pub Vec<(Measure, T)>);
 impl<T: Copy> Values<T> {
     /// The value of a measure that was asked for.
     pub fn get(&self, measure: Measure) -> Option<T> {
-        self.0
-            .iter()
-            .find(|(m, _)| *m == measure)
-            .map(|(_, value)| *value)
+        self.0.iter().find(|(m, _)| *m == measure).map(|(_, value)| *value)
     }
 }
 
@@ -106,24 +103,13 @@ pub fn evaluate_with(
         .iter()
         .map(|(query, judged)| {
             let ranking = run.get(query).unwrap_or_default();
-            (
-                query,
-                measures
-                    .iter()
-                    .map(|measure| measure.of(ranking, judged))
-                    .collect(),
-            )
+            (query, measures.iter().map(|measure| measure.of(ranking, judged)).collect())
         })
         .collect();
     let all: Vec<&[f64]> = rows.iter().map(|(_, row)| row.as_slice()).collect();
-    let groups = langs
-        .map(|langs| by_lang(&rows, langs))
-        .transpose()?
-        .unwrap_or_default();
-    let by_lang: BTreeMap<Lang, Vec<f64>> = groups
-        .iter()
-        .map(|(lang, rows)| (*lang, mean(rows, measures.len())))
-        .collect();
+    let groups = langs.map(|langs| by_lang(&rows, langs)).transpose()?.unwrap_or_default();
+    let by_lang: BTreeMap<Lang, Vec<f64>> =
+        groups.iter().map(|(lang, rows)| (*lang, mean(rows, measures.len()))).collect();
     let macro_mean = (!by_lang.is_empty()).then(|| {
         let means: Vec<&[f64]> = by_lang.values().map(Vec::as_slice).collect();
         mean(&means, measures.len())
@@ -131,31 +117,19 @@ pub fn evaluate_with(
     Ok(Report {
         run: None,
         mean: named(measures, mean(&all, measures.len())),
-        by_lang: by_lang
-            .into_iter()
-            .map(|(lang, means)| (lang, named(measures, means)))
-            .collect(),
+        by_lang: by_lang.into_iter().map(|(lang, means)| (lang, named(measures, means))).collect(),
         macro_mean: macro_mean.map(|means| named(measures, means)),
         interval: (bootstrap.resamples > 0).then(|| intervals(measures, &all, &groups, bootstrap)),
         counts,
-        queries: rows
-            .iter()
-            .map(|(query, row)| ((*query).clone(), named(measures, row.clone())))
-            .collect(),
+        queries: rows.iter().map(|(query, row)| ((*query).clone(), named(measures, row.clone()))).collect(),
     })
 }
 
 type Groups<'a> = BTreeMap<Lang, Vec<&'a [f64]>>;
 
-fn intervals(
-    measures: &[Measure],
-    all: &[&[f64]],
-    groups: &Groups<'_>,
-    bootstrap: Bootstrap,
-) -> Intervals {
+fn intervals(measures: &[Measure], all: &[&[f64]], groups: &Groups<'_>, bootstrap: Bootstrap) -> Intervals {
     let k = measures.len();
-    let of_lang =
-        |(lang, rows): (&Lang, &Vec<&[f64]>)| (*lang, named(measures, bootstrap.mean(rows, k)));
+    let of_lang = |(lang, rows): (&Lang, &Vec<&[f64]>)| (*lang, named(measures, bootstrap.mean(rows, k)));
     let macro_mean = || {
         let groups: Vec<_> = groups.values().cloned().collect();
         named(measures, bootstrap.macro_mean(&groups, k))
@@ -168,24 +142,17 @@ fn intervals(
     }
 }
 
-fn by_lang<'a>(
-    rows: &'a [(&QueryId, Vec<f64>)],
-    langs: &BTreeMap<QueryId, Lang>,
-) -> Result<Groups<'a>> {
+fn by_lang<'a>(rows: &'a [(&QueryId, Vec<f64>)], langs: &BTreeMap<QueryId, Lang>) -> Result<Groups<'a>> {
     let mut groups = Groups::new();
     for (query, row) in rows {
-        let lang = langs.get(*query).ok_or_else(|| Error::QueryLang {
-            query: snippet(query),
-        })?;
+        let lang = langs.get(*query).ok_or_else(|| Error::QueryLang { query: snippet(query) })?;
         groups.entry(*lang).or_default().push(row);
     }
     Ok(groups)
 }
 
 fn mean(rows: &[&[f64]], columns: usize) -> Vec<f64> {
-    (0..columns)
-        .map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / rows.len() as f64)
-        .collect()
+    (0..columns).map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / rows.len() as f64).collect()
 }
 
 fn named<T>(measures: &[Measure], values: Vec<T>) -> Values<T> {
@@ -193,10 +160,7 @@ fn named<T>(measures: &[Measure], values: Vec<T>) -> Values<T> {
 }
 
 fn count(qrels: &Qrels, run: &Run) -> Result<Counts> {
-    let missing = qrels
-        .iter()
-        .filter(|(query, _)| run.get(query).is_none())
-        .count();
+    let missing = qrels.iter().filter(|(query, _)| run.get(query).is_none()).count();
     let shared = qrels.len() - missing;
     if shared == 0 {
         return Err(Error::NoSharedQuery {
@@ -204,20 +168,12 @@ fn count(qrels: &Qrels, run: &Run) -> Result<Counts> {
             qrels: two_of(qrels.iter().map(|(query, _)| query)),
         });
     }
-    Ok(Counts {
-        judged: qrels.len(),
-        missing,
-        unjudged: run.len() - shared,
-    })
+    Ok(Counts { judged: qrels.len(), missing, unjudged: run.len() - shared })
 }
 
 fn two_of<'a>(queries: impl Iterator<Item = &'a QueryId>) -> String {
     let examples: Vec<_> = queries.take(2).map(|query| snippet(query)).collect();
-    if examples.is_empty() {
-        "none".into()
-    } else {
-        format!("{} …", examples.join(", "))
-    }
+    if examples.is_empty() { "none".into() } else { format!("{} …", examples.join(", ")) }
 }
 
 #[cfg(test)]
@@ -230,17 +186,14 @@ mod tests {
             qrels.insert(query, "d1", 1);
         }
         run.insert("q1", vec![("d1".into(), 1.0)]).unwrap();
-        run.insert("q2", vec![("d1".into(), 1.0), ("d2".into(), 2.0)])
-            .unwrap();
+        run.insert("q2", vec![("d1".into(), 1.0), ("d2".into(), 2.0)]).unwrap();
         run.insert("q3", vec![("d2".into(), 2.0)]).unwrap();
         run.insert("q9", vec![("d1".into(), 2.0)]).unwrap();
         (qrels, run)
     }
 
     fn langs() -> BTreeMap<QueryId, Lang> {
-        [("q1", "sw"), ("q2", "fi"), ("q3", "fi"), ("q4", "fi")]
-            .map(|(q, l)| (q.to_owned(), l.parse().unwrap()))
-            .into()
+        [("q1", "sw"), ("q2", "fi"), ("q3", "fi"), ("q4", "fi")].map(|(q, l)| (q.to_owned(), l.parse().unwrap())).into()
     }
 
     #[test]
@@ -248,43 +201,24 @@ mod tests {
         let (qrels, run) = sample();
         let rr = "RR@10".parse().unwrap();
         let report = evaluate(&qrels, &run, &[rr], Some(&langs())).unwrap();
-        assert_eq!(
-            report.counts,
-            Counts {
-                judged: 4,
-                missing: 1,
-                unjudged: 1
-            }
-        );
+        assert_eq!(report.counts, Counts { judged: 4, missing: 1, unjudged: 1 });
         assert_eq!(report.mean.get(rr), Some(1.5 / 4.0));
-        assert_eq!(
-            report.by_lang[&"fi".parse().unwrap()].get(rr),
-            Some(0.5 / 3.0)
-        );
-        assert_eq!(
-            report.macro_mean.unwrap().get(rr),
-            Some((1.0 + 0.5 / 3.0) / 2.0)
-        );
-        assert_eq!(
-            report.interval.unwrap().by_lang[&"sw".parse().unwrap()].get(rr),
-            Some([1.0, 1.0])
-        );
+        assert_eq!(report.by_lang[&"fi".parse().unwrap()].get(rr), Some(0.5 / 3.0));
+        assert_eq!(report.macro_mean.unwrap().get(rr), Some((1.0 + 0.5 / 3.0) / 2.0));
+        assert_eq!(report.interval.unwrap().by_lang[&"sw".parse().unwrap()].get(rr), Some([1.0, 1.0]));
     }
 
     #[test]
     fn the_report_is_json_under_the_measures_names() {
         let (qrels, run) = sample();
-        let mut report =
-            evaluate(&qrels, &run, &["nDCG@10".parse().unwrap()], Some(&langs())).unwrap();
+        let mut report = evaluate(&qrels, &run, &["nDCG@10".parse().unwrap()], Some(&langs())).unwrap();
         report.run = Some("a.trec".into());
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["run"], "a.trec");
         assert_eq!(json["by_lang"]["sw"]["nDCG@10"], 1.0);
         assert_eq!(json["queries"]["q4"]["nDCG@10"], 0.0);
         assert_eq!(json["interval"]["bootstrap"]["resamples"], 1000);
-        assert!(
-            json["mean"]["nDCG@10"].is_f64() && json["interval"]["mean"]["nDCG@10"][1].is_f64()
-        );
+        assert!(json["mean"]["nDCG@10"].is_f64() && json["interval"]["mean"]["nDCG@10"][1].is_f64());
     }
 
     #[test]
@@ -293,10 +227,7 @@ mod tests {
         let mut run = Run::new();
         run.insert("other1", vec![("d1".into(), 1.0)]).unwrap();
         let error = evaluate(&qrels, &run, &[], None).unwrap_err().to_string();
-        assert!(
-            error.contains("\"other1\"") && error.contains("\"q1\", \"q2\""),
-            "{error}"
-        );
+        assert!(error.contains("\"other1\"") && error.contains("\"q1\", \"q2\""), "{error}");
     }
 
     #[test]
@@ -304,9 +235,7 @@ mod tests {
         let (qrels, run) = sample();
         let mut langs = langs();
         langs.remove("q3");
-        let error = evaluate(&qrels, &run, &[], Some(&langs))
-            .unwrap_err()
-            .to_string();
+        let error = evaluate(&qrels, &run, &[], Some(&langs)).unwrap_err().to_string();
         assert!(error.contains("\"q3\""), "{error}");
     }
 }

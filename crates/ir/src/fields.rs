@@ -26,8 +26,16 @@ impl Record {
 
     /// The first of `names` the record has, taken out as text.
     pub fn text(&mut self, names: &[&str]) -> Result<String> {
-        self.optional_text(names)?
-            .ok_or_else(|| self.missing(names))
+        self.optional_text(names)?.ok_or_else(|| self.missing(names))
+    }
+
+    /// As [`Record::text`], refusing a blank one.
+    pub fn content(&mut self, names: &[&str]) -> Result<String> {
+        let text = self.text(names)?;
+        match names.iter().find(|name| self.has(name)) {
+            Some(name) if text.trim().is_empty() => Err(self.wrong_as(name, "some text", "blank")),
+            _ => Ok(text),
+        }
     }
 
     /// As [`Record::text`]; `None` for a field that is absent or null.
@@ -67,10 +75,7 @@ impl Record {
             Some(Value::Array(items)) => std::mem::take(items),
             Some(_) => return Err(self.wrong(name, LIST)),
         };
-        items
-            .into_iter()
-            .map(|item| text_of(item).ok_or_else(|| self.wrong_item(name)))
-            .collect()
+        items.into_iter().map(|item| text_of(item).ok_or_else(|| self.wrong_item(name))).collect()
     }
 
     /// As [`Record::texts`], refusing an absent or empty list.
@@ -78,9 +83,7 @@ impl Record {
         let texts = self.texts(name)?;
         match texts.is_empty() {
             false => Ok(texts),
-            true if self.has(name) => {
-                Err(self.wrong_as(name, "a list of at least one string", "an empty list"))
-            }
+            true if self.has(name) => Err(self.wrong_as(name, "a list of at least one string", "an empty list")),
             true => Err(self.missing(&[name])),
         }
     }
@@ -94,16 +97,8 @@ impl Record {
             Some(_) => return Err(self.wrong(name, EXPECTED)),
         };
         let record = |item| match item {
-            Value::Object(fields) => Ok(Record {
-                fields,
-                path: self.path.clone(),
-                line: self.line,
-            }),
-            other => Err(self.wrong_as(
-                name,
-                EXPECTED,
-                &format!("a list with {}", described(&other)),
-            )),
+            Value::Object(fields) => Ok(Record { fields, path: self.path.clone(), line: self.line }),
+            other => Err(self.wrong_as(name, EXPECTED, &format!("a list with {}", described(&other)))),
         };
         items.into_iter().map(record).collect()
     }
@@ -116,10 +111,7 @@ impl Record {
             if !self.has(&name) {
                 break;
             }
-            texts.extend(
-                self.optional_text(&[&name])?
-                    .filter(|text| !text.is_empty()),
-            );
+            texts.extend(self.optional_text(&[&name])?.filter(|text| !text.is_empty()));
         }
         Ok(texts)
     }
@@ -133,27 +125,17 @@ impl Record {
     }
 
     pub fn parse_lang(&self, code: &str) -> Result<Lang> {
-        code.parse().map_err(|_| Error::LangAt {
-            path: self.path.to_path_buf(),
-            line: self.line,
-            got: snippet(code),
-        })
+        code.parse().map_err(|_| Error::LangAt { path: self.path.to_path_buf(), line: self.line, got: snippet(code) })
     }
 
     pub fn missing(&self, names: &[&str]) -> Error {
-        let quoted = |names: &mut dyn Iterator<Item = &str>| {
-            names.map(|n| format!("`{n}`")).collect::<Vec<_>>()
-        };
+        let quoted = |names: &mut dyn Iterator<Item = &str>| names.map(|n| format!("`{n}`")).collect::<Vec<_>>();
         let found = quoted(&mut self.fields.keys().map(String::as_str).take(8)).join(", ");
         Error::FieldMissing {
             path: self.path.to_path_buf(),
             line: self.line,
             field: quoted(&mut names.iter().copied()).join(" or "),
-            found: if found.is_empty() {
-                "no fields".into()
-            } else {
-                found.escape_debug().to_string()
-            },
+            found: if found.is_empty() { "no fields".into() } else { found.escape_debug().to_string() },
         }
     }
 
@@ -165,15 +147,9 @@ impl Record {
         self.wrong_as(name, LIST, "a list with something other than strings")
     }
 
-    fn wrong_as(&self, name: &str, expected: &'static str, got: &str) -> Error {
+    pub fn wrong_as(&self, name: &str, expected: &'static str, got: &str) -> Error {
         let field = name.escape_debug().to_string();
-        Error::FieldType {
-            path: self.path.to_path_buf(),
-            line: self.line,
-            field,
-            expected,
-            got: got.into(),
-        }
+        Error::FieldType { path: self.path.to_path_buf(), line: self.line, field, expected, got: got.into() }
     }
 }
 
@@ -220,48 +196,24 @@ impl<'a> Records<'a> {
             Some(b'[') => Source::Array(Array::new(lines)),
             _ => Source::Lines(lines, String::new()),
         };
-        Ok(Self {
-            source,
-            path,
-            failed: false,
-        })
-    }
-
-    /// JSON lines of which the first may have been looked at.
-    pub fn json_lines(lines: Lines<'a>) -> Self {
-        Self {
-            path: lines.path().into(),
-            source: Source::Lines(lines, String::new()),
-            failed: false,
-        }
+        Ok(Self { source, path, failed: false })
     }
 
     /// The rows of a table under the names of its header.
     pub fn table(table: Table<'a>) -> Self {
-        Self {
-            path: table.path().into(),
-            source: Source::Table(table),
-            failed: false,
-        }
+        Self { path: table.path().into(), source: Source::Table(table), failed: false }
     }
 
     fn next_record(&mut self) -> Result<Option<Record>> {
         let found = match &mut self.source {
             Source::Lines(lines, buf) => match lines.next_content(buf)? {
-                true => Some((
-                    parse_object(buf, lines.path(), lines.number())?,
-                    lines.number(),
-                )),
+                true => Some((parse_object(buf, lines.path(), lines.number())?, lines.number())),
                 false => None,
             },
             Source::Array(array) => array.next_object()?,
             Source::Table(table) => table.next_object()?,
         };
-        Ok(found.map(|(fields, line)| Record {
-            fields,
-            path: self.path.clone(),
-            line,
-        }))
+        Ok(found.map(|(fields, line)| Record { fields, path: self.path.clone(), line }))
     }
 }
 
@@ -294,27 +246,14 @@ pub(crate) fn parse_object(text: &str, path: &Path, line: usize) -> Result<Map<S
 }
 
 /// serde's complaint without its own idea of the line.
-pub(crate) fn json_error(
-    e: &serde_json::Error,
-    path: &Path,
-    line: usize,
-    expected: &'static str,
-) -> Error {
+pub(crate) fn json_error(e: &serde_json::Error, path: &Path, line: usize, expected: &'static str) -> Error {
     let message = e.to_string();
-    let told = message
-        .rsplit_once(" at line ")
-        .map_or(message.as_str(), |(told, _)| told);
+    let told = message.rsplit_once(" at line ").map_or(message.as_str(), |(told, _)| told);
     let detail = match e.is_eof() {
         true => format!("{told}: the text is cut off"),
         false => told.escape_debug().to_string(),
     };
-    Error::Json {
-        path: path.into(),
-        line,
-        column: e.column(),
-        detail,
-        expected,
-    }
+    Error::Json { path: path.into(), line, column: e.column(), detail, expected }
 }
 
 /// The objects of a JSON array, read one at a time.
@@ -329,14 +268,7 @@ const ARRAY: &str = "a JSON array of objects: [{…}, {…}]";
 impl<'a> Array<'a> {
     fn new(lines: Lines<'a>) -> Self {
         let (input, place) = lines.into_parts();
-        Self {
-            bytes: Counted {
-                inner: Box::new(input),
-                line: place.line + 1,
-            },
-            place,
-            opened: false,
-        }
+        Self { bytes: Counted { inner: Box::new(input), line: place.line + 1 }, place, opened: false }
     }
 
     fn next_object(&mut self) -> Result<Option<(Map<String, Value>, usize)>> {
@@ -355,11 +287,7 @@ impl<'a> Array<'a> {
             }));
         }
         let empty = !std::mem::replace(&mut self.opened, true) && self.peek()? == Some(b']');
-        if empty {
-            self.next_end()
-        } else {
-            self.object().map(Some)
-        }
+        if empty { self.next_end() } else { self.object().map(Some) }
     }
 
     fn next_end(&mut self) -> Result<Option<(Map<String, Value>, usize)>> {
@@ -412,13 +340,7 @@ impl<'a> Array<'a> {
 
     fn malformed(&self, detail: &str) -> Error {
         let path: PathBuf = self.place.path.clone();
-        Error::Json {
-            path,
-            line: self.bytes.line,
-            column: 0,
-            detail: detail.into(),
-            expected: ARRAY,
-        }
+        Error::Json { path, line: self.bytes.line, column: 0, detail: detail.into(), expected: ARRAY }
     }
 }
 
@@ -442,18 +364,13 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<(usize, Map<String, Value>)>> {
         let lines = Lines::from_reader(text.as_bytes(), "x")?;
-        Records::json(lines)?
-            .map(|r| r.map(|r| (r.line, r.fields)))
-            .collect()
+        Records::json(lines)?.map(|r| r.map(|r| (r.line, r.fields))).collect()
     }
 
     #[test]
     fn an_array_gives_its_objects_with_the_lines_they_start_at() {
         let got = read("\n[\n {\"a\": 1,\n \"b\": \"]\"} ,\n{\"a\": [2]}]\n").unwrap();
-        assert_eq!(
-            got.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-            [3, 5]
-        );
+        assert_eq!(got.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 5]);
         assert_eq!(got[1].1["a"][0], 2);
         assert!(read("[]").unwrap().is_empty());
     }
@@ -471,10 +388,7 @@ mod tests {
         ];
         for (text, place) in cases {
             let error = read(text).unwrap_err().to_string();
-            assert!(
-                error.starts_with(place) && error.contains("JSON array"),
-                "{text:?}: {error}"
-            );
+            assert!(error.starts_with(place) && error.contains("JSON array"), "{text:?}: {error}");
         }
     }
 }

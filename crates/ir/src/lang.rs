@@ -29,13 +29,10 @@ impl Lang {
         Self::from_ascii(&self.bytes[..end])
     }
 
-    fn from_ascii(text: &[u8]) -> Self {
+    pub(crate) fn from_ascii(text: &[u8]) -> Self {
         let mut bytes = [0; CAPACITY];
         bytes[..text.len()].copy_from_slice(text);
-        Self {
-            len: text.len() as u8,
-            bytes,
-        }
+        Self { len: text.len() as u8, bytes }
     }
 }
 
@@ -158,10 +155,7 @@ mod tests {
 
     #[test]
     fn the_primary_subtag_stands_alone() {
-        assert_eq!(
-            "zh-Hant-TW".parse::<Lang>().unwrap().primary().as_str(),
-            "zh"
-        );
+        assert_eq!("zh-Hant-TW".parse::<Lang>().unwrap().primary().as_str(), "zh");
         assert_eq!("sw".parse::<Lang>().unwrap().primary().as_str(), "sw");
     }
 }

@@ -69,11 +69,7 @@ impl Measure {
     pub fn of(&self, ranking: &[(DocId, f32)], judged: &BTreeMap<DocId, i32>) -> f64 {
         let top = &ranking[..self.cutoff().unwrap_or(usize::MAX).min(ranking.len())];
         let grade = |hit: &(DocId, f32)| judged.get(&hit.0).copied();
-        let found = |rel: i32| {
-            top.iter()
-                .filter(|hit| grade(hit).is_some_and(|g| g >= rel))
-                .count()
-        };
+        let found = |rel: i32| top.iter().filter(|hit| grade(hit).is_some_and(|g| g >= rel)).count();
         let all = |rel: i32| judged.values().filter(|&&g| g >= rel).count();
         match *self {
             Self::Ndcg { k } => {
@@ -84,9 +80,7 @@ impl Measure {
                 )
             }
             Self::Rr { rel, .. } => {
-                let first = top
-                    .iter()
-                    .position(|hit| grade(hit).is_some_and(|g| g >= rel));
+                let first = top.iter().position(|hit| grade(hit).is_some_and(|g| g >= rel));
                 first.map_or(0.0, |i| 1.0 / (i + 1) as f64)
             }
             Self::Recall { rel, .. } => ratio(found(rel) as f64, all(rel) as f64),
@@ -104,10 +98,9 @@ impl Measure {
     pub fn cutoff(&self) -> Option<usize> {
         match *self {
             Self::Ndcg { k } | Self::Rr { k, .. } | Self::Ap { k, .. } => k,
-            Self::Recall { k, .. }
-            | Self::Precision { k, .. }
-            | Self::Success { k, .. }
-            | Self::Judged { k } => Some(k),
+            Self::Recall { k, .. } | Self::Precision { k, .. } | Self::Success { k, .. } | Self::Judged { k } => {
+                Some(k)
+            }
         }
     }
 
@@ -133,11 +126,7 @@ impl Measure {
 }
 
 fn dcg(gains: impl Iterator<Item = i32>) -> f64 {
-    gains
-        .zip(2u64..)
-        .filter(|(gain, _)| *gain > 0)
-        .map(|(gain, i)| f64::from(gain) / (i as f64).log2())
-        .sum()
+    gains.zip(2u64..).filter(|(gain, _)| *gain > 0).map(|(gain, i)| f64::from(gain) / (i as f64).log2()).sum()
 }
 
 fn ideal_gains(judged: &BTreeMap<DocId, i32>) -> Vec<i32> {
@@ -147,14 +136,8 @@ fn ideal_gains(judged: &BTreeMap<DocId, i32>) -> Vec<i32> {
 }
 
 fn precision_sum(relevant: impl Iterator<Item = bool>) -> f64 {
-    let ranks = (1u64..)
-        .zip(relevant)
-        .filter(|(_, relevant)| *relevant)
-        .map(|(rank, _)| rank);
-    (1u64..)
-        .zip(ranks)
-        .map(|(found, rank)| found as f64 / rank as f64)
-        .sum()
+    let ranks = (1u64..).zip(relevant).filter(|(_, relevant)| *relevant).map(|(rank, _)| rank);
+    (1u64..).zip(ranks).map(|(found, rank)| found as f64 / rank as f64).sum()
 }
 
 fn ratio(part: f64, whole: f64) -> f64 {
@@ -179,17 +162,12 @@ impl FromStr for Measure {
 
     /// Also takes the other names of the field: `MRR`, `MAP`, `NDCG`, `Recall`, `Precision`.
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = |reason| Error::MeasureParameter {
-            got: snippet(text),
-            reason,
-        };
+        let wrong = |reason| Error::MeasureParameter { got: snippet(text), reason };
         let (head, k) = match text.trim().split_once('@') {
             None => (text.trim(), None),
             Some((head, k)) => (
                 head,
-                Some(parse_cutoff(k).ok_or_else(|| {
-                    wrong("the part after @ must be a whole number of at least 1")
-                })?),
+                Some(parse_cutoff(k).ok_or_else(|| wrong("the part after @ must be a whole number of at least 1"))?),
             ),
         };
         let (name, parameters) = match head.split_once('(') {
@@ -197,29 +175,17 @@ impl FromStr for Measure {
             Some((name, rest)) => (name, Some(rest)),
         };
         let rel = parameters
-            .map(|p| {
-                parse_rel(p)
-                    .ok_or_else(|| wrong("the only parameter is (rel=n) with n of at least 1"))
-            })
+            .map(|p| parse_rel(p).ok_or_else(|| wrong("the only parameter is (rel=n) with n of at least 1")))
             .transpose()?;
         let needed = || k.ok_or_else(|| wrong("it needs a cutoff such as @10"));
         let grade = rel.unwrap_or(1);
         let measure = match name {
             "nDCG" | "NDCG" => Self::Ndcg { k },
             "RR" | "MRR" => Self::Rr { k, rel: grade },
-            "R" | "Recall" => Self::Recall {
-                k: needed()?,
-                rel: grade,
-            },
+            "R" | "Recall" => Self::Recall { k: needed()?, rel: grade },
             "AP" | "MAP" => Self::Ap { k, rel: grade },
-            "P" | "Precision" => Self::Precision {
-                k: needed()?,
-                rel: grade,
-            },
-            "Success" => Self::Success {
-                k: needed()?,
-                rel: grade,
-            },
+            "P" | "Precision" => Self::Precision { k: needed()?, rel: grade },
+            "Success" => Self::Success { k: needed()?, rel: grade },
             "Judged" => Self::Judged { k: needed()? },
             _ => return Err(Error::MeasureName { got: snippet(text) }),
         };
@@ -237,12 +203,7 @@ fn parse_cutoff(text: &str) -> Option<usize> {
 }
 
 fn parse_rel(text: &str) -> Option<i32> {
-    let value = text
-        .strip_suffix(')')?
-        .trim()
-        .strip_prefix("rel")?
-        .trim_start()
-        .strip_prefix('=')?;
+    let value = text.strip_suffix(')')?.trim().strip_prefix("rel")?.trim_start().strip_prefix('=')?;
     value.trim().parse().ok().filter(|rel| *rel > 0)
 }
 
@@ -254,9 +215,7 @@ impl Serialize for Measure {
 
 impl<'de> Deserialize<'de> for Measure {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -14,8 +14,7 @@ use std::path::Path;
 pub struct Qrels(BTreeMap<QueryId, BTreeMap<DocId, i32>>);
 
 const HEADER: [&str; 3] = ["query-id", "corpus-id", "score"];
-const EXPECTED: &str =
-    "TREC qrels `qid 0 docid rel`, or TSV under the header `query-id corpus-id score`";
+const EXPECTED: &str = "TREC qrels `qid 0 docid rel`, or TSV under the header `query-id corpus-id score`";
 
 impl Qrels {
     /// Reads TREC qrels, BEIR's TSV, or the judgements of a folder (`qrels.tsv`, `qrels/test.tsv`, …).
@@ -31,10 +30,7 @@ impl Qrels {
     /// # Errors
     /// As [`Qrels::read`].
     pub fn read_split(folder: impl AsRef<Path>, split: &str) -> Result<Self> {
-        Self::from_lines(Lines::open(&folder::resolve_qrels(
-            folder.as_ref(),
-            Some(split),
-        )?)?)
+        Self::from_lines(Lines::open(&folder::resolve_qrels(folder.as_ref(), Some(split))?)?)
     }
 
     /// Reads from any source; `name` stands for the path in errors.
@@ -66,16 +62,8 @@ impl Qrels {
     }
 
     /// Sets a grade and gives back the one it replaces.
-    pub fn insert(
-        &mut self,
-        query: impl Into<QueryId>,
-        doc: impl Into<DocId>,
-        grade: i32,
-    ) -> Option<i32> {
-        self.0
-            .entry(query.into())
-            .or_default()
-            .insert(doc.into(), grade)
+    pub fn insert(&mut self, query: impl Into<QueryId>, doc: impl Into<DocId>, grade: i32) -> Option<i32> {
+        self.0.entry(query.into()).or_default().insert(doc.into(), grade)
     }
 
     /// Writes TSV under BEIR's header.
@@ -95,20 +83,12 @@ impl Qrels {
     fn from_lines(mut lines: Lines<'_>) -> Result<Self> {
         let path = lines.path().to_path_buf();
         let Some(first) = lines.peek_content()? else {
-            return Err(Error::Empty {
-                path,
-                expected: EXPECTED,
-            });
+            return Err(Error::Empty { path, expected: EXPECTED });
         };
         let beir = is_header(first);
         if !beir && first.split_whitespace().count() != 4 {
             let got = snippet(first);
-            return Err(Error::Header {
-                path,
-                line: lines.number() + 1,
-                expected: EXPECTED,
-                got,
-            });
+            return Err(Error::Header { path, line: lines.number() + 1, expected: EXPECTED, got });
         }
         let mut buf = String::new();
         if beir {
@@ -128,23 +108,14 @@ fn is_header(line: &str) -> bool {
 }
 
 fn columns<'a>(line: &'a str, beir: bool, lines: &Lines<'_>) -> Result<[&'a str; 3]> {
-    let fields: Vec<&str> = if beir {
-        line.split('\t').collect()
-    } else {
-        line.split_whitespace().collect()
-    };
+    let fields: Vec<&str> = if beir { line.split('\t').collect() } else { line.split_whitespace().collect() };
     match (beir, fields[..].as_array(), fields[..].as_array()) {
         (true, Some(&[query, doc, grade]), _) => Ok([query, doc, grade.trim()]),
         (false, _, Some(&[query, _, doc, grade])) => Ok([query, doc, grade]),
         _ => Err(Error::Columns {
             path: lines.path().into(),
             line: lines.number(),
-            expected: if beir {
-                "3 (query-id, corpus-id, score), apart by tabs"
-            } else {
-                "4 (qid 0 docid rel)"
-            }
-            .into(),
+            expected: if beir { "3 (query-id, corpus-id, score), apart by tabs" } else { "4 (qid 0 docid rel)" }.into(),
             got: fields.len(),
         }),
     }
@@ -190,20 +161,10 @@ impl Judgements {
 
     fn finish(self, lines: &Lines<'_>) -> Result<Qrels> {
         if self.0.is_empty() {
-            return Err(Error::Empty {
-                path: lines.path().into(),
-                expected: EXPECTED,
-            });
+            return Err(Error::Empty { path: lines.path().into(), expected: EXPECTED });
         }
-        let grades = |judged: BTreeMap<DocId, (i32, usize)>| {
-            judged.into_iter().map(|(d, (g, _))| (d, g)).collect()
-        };
-        Ok(Qrels(
-            self.0
-                .into_iter()
-                .map(|(q, judged)| (q, grades(judged)))
-                .collect(),
-        ))
+        let grades = |judged: BTreeMap<DocId, (i32, usize)>| judged.into_iter().map(|(d, (g, _))| (d, g)).collect();
+        Ok(Qrels(self.0.into_iter().map(|(q, judged)| (q, grades(judged))).collect()))
     }
 }
 
@@ -213,16 +174,9 @@ mod tests {
 
     #[test]
     fn both_formats_say_the_same() {
-        let trec = Qrels::read_from(
-            &b"q1 0 d1 1\nq1 Q0 d2\t-2\n\nq2 0 d1 0\nq1 0 d1 1\n"[..],
-            "x",
-        )
-        .unwrap();
-        let tsv = Qrels::read_from(
-            &b"query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td2\t-2\nq2\td1\t0\r\n"[..],
-            "x",
-        )
-        .unwrap();
+        let trec = Qrels::read_from(&b"q1 0 d1 1\nq1 Q0 d2\t-2\n\nq2 0 d1 0\nq1 0 d1 1\n"[..], "x").unwrap();
+        let tsv =
+            Qrels::read_from(&b"query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td2\t-2\nq2\td1\t0\r\n"[..], "x").unwrap();
         assert_eq!(trec, tsv);
         assert_eq!((trec.len(), trec.get("q1").unwrap()["d2"]), (2, -2));
     }
@@ -240,22 +194,10 @@ mod tests {
     #[test]
     fn a_folder_names_its_judgements() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(
-            Qrels::read(folder.path())
-                .unwrap_err()
-                .to_string()
-                .contains("qrels/test.tsv")
-        );
+        assert!(Qrels::read(folder.path()).unwrap_err().to_string().contains("qrels/test.tsv"));
         std::fs::create_dir(folder.path().join("qrels")).unwrap();
-        std::fs::write(
-            folder.path().join("qrels/dev.tsv"),
-            "query-id\tcorpus-id\tscore\nq\td\t1\n",
-        )
-        .unwrap();
-        assert_eq!(
-            Qrels::read(folder.path()).unwrap(),
-            Qrels::read_split(folder.path(), "dev").unwrap()
-        );
+        std::fs::write(folder.path().join("qrels/dev.tsv"), "query-id\tcorpus-id\tscore\nq\td\t1\n").unwrap();
+        assert_eq!(Qrels::read(folder.path()).unwrap(), Qrels::read_split(folder.path(), "dev").unwrap());
         assert!(Qrels::read_split(folder.path(), "train").is_err());
     }
 }

@@ -11,6 +11,8 @@ pub const MAX_LINE: usize = 64 << 20;
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Bytes of text that can be looked at before the first line is read.
+const HEAD: usize = 1024;
 const BOM: &[u8] = &[0xef, 0xbb, 0xbf];
 
 type Source<'a> = Box<dyn Read + Send + 'a>;
@@ -48,11 +50,7 @@ impl<'a> Lines<'a> {
     }
 
     fn new(reader: Source<'a>, path: PathBuf) -> Result<Self> {
-        let mut place = Place {
-            path,
-            line: 0,
-            container: None,
-        };
+        let mut place = Place { path, line: 0, container: None };
         let (head, reader) = split_head(reader, 4).map_err(|e| place.io(e))?;
         place.container = container(&head, &place)?;
         let whole = Cursor::new(head).chain(reader);
@@ -61,17 +59,12 @@ impl<'a> Lines<'a> {
             Some(_) => Box::new(zstd::Decoder::new(whole).map_err(|e| place.io(e))?),
             None => Box::new(whole),
         };
-        let (head, text) = split_head(text, BOM.len()).map_err(|e| place.io(e))?;
-        let head = if head == BOM { Vec::new() } else { head };
-        let input = BufReader::with_capacity(
-            1 << 16,
-            Box::new(Cursor::new(head).chain(text)) as Source<'a>,
-        );
-        Ok(Self {
-            input,
-            place,
-            peeked: None,
-        })
+        let (mut head, text) = split_head(text, HEAD).map_err(|e| place.io(e))?;
+        if head.starts_with(BOM) {
+            head.drain(..BOM.len());
+        }
+        let input = BufReader::with_capacity(1 << 16, Box::new(Cursor::new(head).chain(text)) as Source<'a>);
+        Ok(Self { input, place, peeked: None })
     }
 
     /// The path, or the name given in its place.
@@ -131,14 +124,8 @@ impl<'a> Lines<'a> {
     /// The first bytes that are not white space, up to a buffer's worth, left in place.
     pub(crate) fn peek_bytes(&mut self) -> Result<&[u8]> {
         loop {
-            let buffered = self
-                .input
-                .fill_buf()
-                .map_err(|e| self.place.at_next().io(e))?;
-            let blank = buffered
-                .iter()
-                .take_while(|b| b.is_ascii_whitespace())
-                .count();
+            let buffered = self.input.fill_buf().map_err(|e| self.place.at_next().io(e))?;
+            let blank = buffered.iter().take_while(|b| b.is_ascii_whitespace()).count();
             let all = buffered.len();
             if blank < all || all == 0 {
                 self.place.line += buffered[..blank].iter().filter(|&&b| b == b'\n').count();
@@ -151,35 +138,29 @@ impl<'a> Lines<'a> {
         Ok(self.input.buffer())
     }
 
+    /// Whether a line was looked at and not yet read.
+    pub(crate) fn has_peeked(&self) -> bool {
+        self.peeked.is_some()
+    }
+
     /// The rest as bytes, for documents that are not made of lines.
     pub(crate) fn into_parts(self) -> (BufReader<Source<'a>>, Place) {
         (self.input, self.place)
-    }
-
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
     }
 
     fn read_line(&mut self, buf: &mut String) -> Result<bool> {
         let mut bytes = std::mem::take(buf).into_bytes();
         bytes.clear();
         let limit = MAX_LINE as u64 + 1;
-        let read = Read::take(&mut self.input, limit)
-            .read_until(b'\n', &mut bytes)
-            .map_err(|e| self.place.io(e))?;
+        let read = Read::take(&mut self.input, limit).read_until(b'\n', &mut bytes).map_err(|e| self.place.io(e))?;
         if read > MAX_LINE {
-            return Err(Error::LineTooLong {
-                path: self.place.path.clone(),
-                line: self.place.line,
-                limit: MAX_LINE,
-            });
+            return Err(Error::LineTooLong { path: self.place.path.clone(), line: self.place.line, limit: MAX_LINE });
         }
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             bytes.pop_if(|b| *b == b'\r');
         }
-        *buf =
-            String::from_utf8(bytes).map_err(|e| self.place.utf8(e.utf8_error().valid_up_to()))?;
+        *buf = String::from_utf8(bytes).map_err(|e| self.place.utf8(e.utf8_error().valid_up_to()))?;
         Ok(read > 0)
     }
 }
@@ -187,11 +168,7 @@ impl<'a> Lines<'a> {
 impl Place {
     /// The same place one line further: where a failing read would have put its line.
     fn at_next(&self) -> Place {
-        Place {
-            path: self.path.clone(),
-            line: self.line + 1,
-            container: self.container,
-        }
+        Place { path: self.path.clone(), line: self.line + 1, container: self.container }
     }
 
     /// A failure to read, told as what it means for the container.
@@ -199,26 +176,15 @@ impl Place {
         let (path, line) = (self.path.clone(), self.line.max(1));
         match (self.container, source.kind()) {
             (None, _) => Error::Io { path, source },
-            (Some(container), io::ErrorKind::UnexpectedEof) => Error::Truncated {
-                path,
-                line,
-                container,
-            },
-            (Some(container), _) => Error::Container {
-                path,
-                line,
-                container,
-                detail: source.to_string().replace('\n', " "),
-            },
+            (Some(container), io::ErrorKind::UnexpectedEof) => Error::Truncated { path, line, container },
+            (Some(container), _) => {
+                Error::Container { path, line, container, detail: source.to_string().replace('\n', " ") }
+            }
         }
     }
 
     fn utf8(&self, valid: usize) -> Error {
-        Error::Utf8 {
-            path: self.path.clone(),
-            line: self.line,
-            column: valid + 1,
-        }
+        Error::Utf8 { path: self.path.clone(), line: self.line, column: valid + 1 }
     }
 }
 
@@ -253,15 +219,8 @@ fn container(head: &[u8], place: &Place) -> Result<Option<&'static str>> {
 
 /// The file's name without `.gz` or `.zst`, in lower case: what its format may be told from.
 pub(crate) fn bare_name(path: &Path) -> String {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    name.strip_suffix(".gz")
-        .or_else(|| name.strip_suffix(".zst"))
-        .unwrap_or(&name)
-        .to_owned()
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name).to_owned()
 }
 
 #[cfg(test)]
@@ -291,21 +250,14 @@ mod tests {
         assert_eq!(all(text, "x").unwrap(), want);
         assert_eq!(all(&gzip(text), "x.gz").unwrap(), want);
         assert_eq!(all(&gzip(text), "x").unwrap(), want);
-        assert_eq!(
-            all(&zstd::encode_all(text, 1).unwrap(), "x.zst").unwrap(),
-            want
-        );
+        assert_eq!(all(&zstd::encode_all(text, 1).unwrap(), "x.zst").unwrap(), want);
     }
 
     #[test]
     fn concatenated_members_are_read_to_the_end() {
         let bytes = [gzip(b"a\n"), gzip(b"b\n")].concat();
         assert_eq!(all(&bytes, "x.gz").unwrap().len(), 2);
-        let bytes = [
-            zstd::encode_all(&b"a\n"[..], 1).unwrap(),
-            zstd::encode_all(&b"b\n"[..], 1).unwrap(),
-        ]
-        .concat();
+        let bytes = [zstd::encode_all(&b"a\n"[..], 1).unwrap(), zstd::encode_all(&b"b\n"[..], 1).unwrap()].concat();
         assert_eq!(all(&bytes, "x.zst").unwrap().len(), 2);
     }
 

@@ -19,9 +19,7 @@ const EXPECTED: &str = "TREC run rows `qid Q0 docid rank score tag`";
 
 /// Whether `a` stands before `b` in a ranking.
 pub fn rank_order(a: (&str, f32), b: (&str, f32)) -> Ordering {
-    b.1.partial_cmp(&a.1)
-        .unwrap_or(Ordering::Equal)
-        .then_with(|| b.0.as_bytes().cmp(a.0.as_bytes()))
+    b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then_with(|| b.0.as_bytes().cmp(a.0.as_bytes()))
 }
 
 impl Run {
@@ -52,15 +50,7 @@ impl Run {
     /// A NaN score or a document given twice; places in the message count from 1 in the order given.
     pub fn insert(&mut self, query: impl Into<QueryId>, hits: Vec<(DocId, f32)>) -> Result<()> {
         let query = query.into();
-        let hits = hits
-            .into_iter()
-            .enumerate()
-            .map(|(i, (doc, score))| Hit {
-                doc,
-                score,
-                line: i + 1,
-            })
-            .collect();
+        let hits = hits.into_iter().enumerate().map(|(i, (doc, score))| Hit { doc, score, line: i + 1 }).collect();
         let hits = ranked(hits, &query, Path::new("hits"))?;
         self.0.insert(query, hits);
         Ok(())
@@ -100,12 +90,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::write`].
-    pub fn write_to(
-        &self,
-        writer: &mut impl Write,
-        tag: &str,
-        name: impl AsRef<Path>,
-    ) -> Result<()> {
+    pub fn write_to(&self, writer: &mut impl Write, tag: &str, name: impl AsRef<Path>) -> Result<()> {
         let tag = column(tag)?;
         for (query, hits) in &self.0 {
             let query = column(query)?;
@@ -128,14 +113,9 @@ impl Run {
             }
         }
         if found.is_empty() {
-            return Err(Error::Empty {
-                path: lines.path().into(),
-                expected: EXPECTED,
-            });
+            return Err(Error::Empty { path: lines.path().into(), expected: EXPECTED });
         }
-        let rank = |(query, hits): (QueryId, _)| {
-            ranked(hits, &query, lines.path()).map(|hits| (query, hits))
-        };
+        let rank = |(query, hits): (QueryId, _)| ranked(hits, &query, lines.path()).map(|hits| (query, hits));
         found.into_iter().map(rank).collect::<Result<_>>().map(Self)
     }
 }
@@ -150,12 +130,7 @@ fn parse_row<'a>(row: &'a str, lines: &Lines<'_>) -> Result<(&'a str, Hit)> {
     let fields: Vec<&str> = row.split_whitespace().collect();
     let Some(&[query, _, doc, _, score, _]) = fields[..].as_array() else {
         let expected = "6 (qid Q0 docid rank score tag)".into();
-        return Err(Error::Columns {
-            path: lines.path().into(),
-            line: lines.number(),
-            expected,
-            got: fields.len(),
-        });
+        return Err(Error::Columns { path: lines.path().into(), line: lines.number(), expected, got: fields.len() });
     };
     let score = score.parse().map_err(|_| Error::Number {
         path: lines.path().into(),
@@ -164,32 +139,17 @@ fn parse_row<'a>(row: &'a str, lines: &Lines<'_>) -> Result<(&'a str, Hit)> {
         expected: "a number such as 12.5",
         got: snippet(score),
     })?;
-    Ok((
-        query,
-        Hit {
-            doc: doc.to_owned(),
-            score,
-            line: lines.number(),
-        },
-    ))
+    Ok((query, Hit { doc: doc.to_owned(), score, line: lines.number() }))
 }
 
 /// Hits in rank order, after refusing NaN scores and documents named twice.
 fn ranked(mut hits: Vec<Hit>, query: &str, path: &Path) -> Result<Vec<(DocId, f32)>> {
     if let Some(hit) = hits.iter().find(|hit| hit.score.is_nan()) {
         let (query, doc) = (snippet(query), snippet(&hit.doc));
-        return Err(Error::NanScore {
-            path: path.into(),
-            line: hit.line,
-            query,
-            doc,
-        });
+        return Err(Error::NanScore { path: path.into(), line: hit.line, query, doc });
     }
     hits.sort_by(|a, b| a.doc.cmp(&b.doc).then(a.line.cmp(&b.line)));
-    let twice = hits
-        .windows(2)
-        .filter(|pair| pair[0].doc == pair[1].doc)
-        .min_by_key(|pair| pair[1].line);
+    let twice = hits.windows(2).filter(|pair| pair[0].doc == pair[1].doc).min_by_key(|pair| pair[1].line);
     if let Some([first, second]) = twice {
         return Err(Error::Duplicate {
             path: path.into(),
@@ -217,15 +177,9 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_larger_id_by_bytes_and_scores_are_f32() {
-        let rows =
-            b"q Q0 d10 1 1.0 x\nq Q0 d9 2 1.00000000001 x\nq Q0 \xc3\xa9 9 -0 x\nq Q0 z 9 0 x\n";
+        let rows = b"q Q0 d10 1 1.0 x\nq Q0 d9 2 1.00000000001 x\nq Q0 \xc3\xa9 9 -0 x\nq Q0 z 9 0 x\n";
         let run = Run::read_from(&rows[..], "x").unwrap();
-        let docs: Vec<&str> = run
-            .get("q")
-            .unwrap()
-            .iter()
-            .map(|(d, _)| d.as_str())
-            .collect();
+        let docs: Vec<&str> = run.get("q").unwrap().iter().map(|(d, _)| d.as_str()).collect();
         assert_eq!(docs, ["d9", "d10", "é", "z"]);
     }
 
@@ -233,20 +187,13 @@ mod tests {
     fn ids_with_spaces_are_not_written() {
         let mut run = Run::new();
         run.insert("q", vec![("a b".into(), 1.0)]).unwrap();
-        let error = run
-            .write_to(&mut Vec::new(), "tag", "x")
-            .unwrap_err()
-            .to_string();
+        let error = run.write_to(&mut Vec::new(), "tag", "x").unwrap_err().to_string();
         assert!(error.contains("\"a b\""), "{error}");
     }
 
     fn hits() -> impl Strategy<Value = Vec<(DocId, f32)>> {
-        let score = prop_oneof![
-            any::<f32>().prop_filter("NaN", |s| !s.is_nan()),
-            (-2i8..3).prop_map(f32::from)
-        ];
-        prop::collection::btree_map("[a-cé]{1,3}", score, 0..12)
-            .prop_map(|m| m.into_iter().collect())
+        let score = prop_oneof![any::<f32>().prop_filter("NaN", |s| !s.is_nan()), (-2i8..3).prop_map(f32::from)];
+        prop::collection::btree_map("[a-cé]{1,3}", score, 0..12).prop_map(|m| m.into_iter().collect())
     }
 
     proptest! {

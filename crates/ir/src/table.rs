@@ -14,11 +14,7 @@ pub(crate) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub fn new(lines: Lines<'a>, delimiter: char) -> Self {
-        Self {
-            lines,
-            delimiter,
-            buf: String::new(),
-        }
+        Self { lines, delimiter, buf: String::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -39,10 +35,7 @@ impl<'a> Rows<'a> {
     }
 
     /// As [`Rows::next_row`], refusing any other number of columns than `N`.
-    pub fn next_columns<const N: usize>(
-        &mut self,
-        expected: &str,
-    ) -> Result<Option<([String; N], usize)>> {
+    pub fn next_columns<const N: usize>(&mut self, expected: &str) -> Result<Option<([String; N], usize)>> {
         let Some((row, line)) = self.next_row()? else {
             return Ok(None);
         };
@@ -53,12 +46,7 @@ impl<'a> Rows<'a> {
     }
 
     pub fn columns(&self, expected: &str, got: usize, line: usize) -> Error {
-        Error::Columns {
-            path: self.path().into(),
-            line,
-            expected: expected.into(),
-            got,
-        }
+        Error::Columns { path: self.path().into(), line, expected: expected.into(), got }
     }
 
     fn quoted(&mut self, first_line: usize) -> Result<Vec<String>> {
@@ -70,10 +58,7 @@ impl<'a> Rows<'a> {
                 return Ok(row);
             }
             if !self.lines.next_line(&mut self.buf)? {
-                return Err(Error::UnclosedQuote {
-                    path: self.path().into(),
-                    line: first_line,
-                });
+                return Err(Error::UnclosedQuote { path: self.path().into(), line: first_line });
             }
             if let Some(field) = row.last_mut() {
                 field.push('\n');
@@ -127,12 +112,7 @@ impl<'a> Table<'a> {
             let expected = format!("{} as in the header", self.header.len());
             return Err(self.rows.columns(&expected, row.len(), line));
         }
-        let fields = self
-            .header
-            .iter()
-            .cloned()
-            .zip(row.into_iter().map(Value::String))
-            .collect();
+        let fields = self.header.iter().cloned().zip(row.into_iter().map(Value::String)).collect();
         Ok(Some((fields, line)))
     }
 }
@@ -140,10 +120,7 @@ impl<'a> Table<'a> {
 /// The delimiter and the names of a header that has one of each group of `names`; `None` where the line is no such header.
 pub(crate) fn header_of(line: &str, names: &[&[&str]]) -> Option<(char, Vec<String>)> {
     let delimiter = if line.contains('\t') { '\t' } else { ',' };
-    let header: Vec<String> = line
-        .split(delimiter)
-        .map(|n| n.trim_matches('"').to_owned())
-        .collect();
+    let header: Vec<String> = line.split(delimiter).map(|n| n.trim_matches('"').to_owned()).collect();
     let has = |group: &&[&str]| group.iter().any(|name| header.iter().any(|h| h == name));
     names.iter().all(has).then_some((delimiter, header))
 }
@@ -160,14 +137,8 @@ mod tests {
     #[test]
     fn csv_fields_hold_commas_quotes_and_line_ends() {
         let rows = csv("a,\"b,\"\"c\"\"\nd\",\n1,2\" x,\"\"\n").unwrap();
-        assert_eq!(
-            rows[0],
-            (vec!["a".into(), "b,\"c\"\nd".into(), String::new()], 1)
-        );
-        assert_eq!(
-            rows[1],
-            (vec!["1".into(), "2\" x".into(), String::new()], 3)
-        );
+        assert_eq!(rows[0], (vec!["a".into(), "b,\"c\"\nd".into(), String::new()], 1));
+        assert_eq!(rows[1], (vec!["1".into(), "2\" x".into(), String::new()], 3));
     }
 
     #[test]

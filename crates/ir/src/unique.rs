@@ -13,18 +13,11 @@ impl Unique {
     /// Takes note of `id`, or refuses it with both lines.
     pub fn insert(&mut self, id: &str, what: &'static str, path: &Path, line: usize) -> Result<()> {
         let hash = xxh3_128(id.as_bytes());
-        match self
-            .0
-            .insert(((hash >> 64) as u64, hash as u64), line as u64)
-        {
+        match self.0.insert(((hash >> 64) as u64, hash as u64), line as u64) {
             None => Ok(()),
-            Some(first) => Err(Error::Duplicate {
-                path: path.into(),
-                line,
-                first_line: first as usize,
-                what,
-                id: snippet(id),
-            }),
+            Some(first) => {
+                Err(Error::Duplicate { path: path.into(), line, first_line: first as usize, what, id: snippet(id) })
+            }
         }
     }
 }

@@ -1,0 +1,10 @@
+//! Examples read as Dpr.
+#![no_main]
+
+use isogloss_ir::{ExampleOptions, Format, read_examples};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let options = ExampleOptions { format: Some(Format::Dpr), ..ExampleOptions::default() };
+    let _ = read_examples(bytes, "x", &options);
+});
