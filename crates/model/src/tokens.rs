@@ -182,7 +182,7 @@ impl Tokenizer {
         };
         let second = pair.map(|text| self.encode_one(text)).transpose()?;
         let cut = truncate_encodings(self.encode_one(text)?, second, &params);
-        let (first, second) = cut.map_err(|e| Error::tokenizer(&self.path)(e.into()))?;
+        let (first, second) = cut.map_err(Error::tokenizer(&self.path))?;
         self.inner.post_process(first, second, true).map_err(Error::tokenizer(&self.path))
     }
 }
