@@ -43,6 +43,7 @@ pub struct Report {
     /// How many queries the report rests on.
     pub counts: Counts,
     /// The values of every judged query.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub queries: BTreeMap<QueryId, Values>,
 }
 

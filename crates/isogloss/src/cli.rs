@@ -1,0 +1,47 @@
+//! The command line: what holds for every verb.
+
+use crate::cmd::Command;
+use clap::Parser;
+use std::num::NonZeroUsize;
+
+/// Train, run and judge search across languages.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Threads to compute with [default: one per core].
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> anyhow::Result<()> {
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()?;
+        }
+        self.command.run()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        for verb in Cli::command().get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let after = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let call = format!("isogloss {}", verb.get_name());
+            assert!(after.starts_with("Example") && after.contains(&call), "{}", verb.get_name());
+        }
+    }
+}
