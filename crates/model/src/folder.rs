@@ -12,6 +12,7 @@ use isogloss_dense::Side;
 
 use crate::config::ArchitectureConfig;
 use crate::pooling::Pooling;
+pub(crate) use write::write_json;
 
 /// Everything a folder says of its model besides the weights themselves.
 #[derive(Clone, Debug, PartialEq)]
