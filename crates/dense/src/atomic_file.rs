@@ -19,27 +19,18 @@ impl AtomicFile {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let temporary = target.with_file_name(format!(".{name}.partial"));
         let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
-        Ok(Self {
-            file: Some(BufWriter::with_capacity(1 << 18, file)),
-            temporary,
-            target: target.to_owned(),
-        })
+        Ok(Self { file: Some(BufWriter::with_capacity(1 << 18, file)), temporary, target: target.to_owned() })
     }
 
     /// Appends `bytes`.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.writer()
-            .write_all(bytes)
-            .map_err(Error::io("write", &self.target))
+        self.writer().write_all(bytes).map_err(Error::io("write", &self.target))
     }
 
     /// Writes `bytes` over the beginning of the file, then puts it on the disk under its own name.
     pub(crate) fn commit_with_head(mut self, head: &[u8]) -> Result<()> {
         use std::io::{Seek, SeekFrom};
-        let written = self
-            .writer()
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.writer().write_all(head));
+        let written = self.writer().seek(SeekFrom::Start(0)).and_then(|_| self.writer().write_all(head));
         written.map_err(Error::io("write", &self.target))?;
         self.commit()
     }
@@ -47,12 +38,9 @@ impl AtomicFile {
     /// Puts the file on the disk under its own name.
     pub(crate) fn commit(mut self) -> Result<()> {
         let buffer = self.file.take().expect("open until committed");
-        let file = buffer
-            .into_inner()
-            .map_err(|e| Error::io("write", &self.target)(e.into_error()))?;
+        let file = buffer.into_inner().map_err(|e| Error::io("write", &self.target)(e.into_error()))?;
         file.sync_all().map_err(Error::io("sync", &self.target))?;
-        fs::rename(&self.temporary, &self.target)
-            .map_err(Error::io("rename into place", &self.target))?;
+        fs::rename(&self.temporary, &self.target).map_err(Error::io("rename into place", &self.target))?;
         sync_directory(self.target.parent().unwrap_or(Path::new(".")))
     }
 
@@ -72,15 +60,9 @@ impl Drop for AtomicFile {
 
 /// Makes a rename within `directory` outlast a power cut.
 fn sync_directory(directory: &Path) -> Result<()> {
-    let directory = if directory.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        directory
-    };
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     #[cfg(unix)]
-    File::open(directory)
-        .and_then(|d| d.sync_all())
-        .map_err(Error::io("sync", directory))?;
+    File::open(directory).and_then(|d| d.sync_all()).map_err(Error::io("sync", directory))?;
     Ok(())
 }
 

@@ -32,9 +32,7 @@ impl Dtype {
 
     /// The type of that number.
     pub(crate) fn from_code(code: u32) -> Option<Self> {
-        [Dtype::F32, Dtype::F16, Dtype::Int8]
-            .into_iter()
-            .find(|d| d.code() == code)
+        [Dtype::F32, Dtype::F16, Dtype::Int8].into_iter().find(|d| d.code() == code)
     }
 
     /// Bytes of one component.
@@ -77,11 +75,7 @@ impl FromStr for Dtype {
             "f32" => Ok(Dtype::F32),
             "f16" => Ok(Dtype::F16),
             "int8" => Ok(Dtype::Int8),
-            _ => Err(crate::Error::UnknownName {
-                what: "dtype",
-                name: name.to_owned(),
-                known: "f32, f16, int8",
-            }),
+            _ => Err(crate::Error::UnknownName { what: "dtype", name: name.to_owned(), known: "f32, f16, int8" }),
         }
     }
 }
@@ -99,11 +93,7 @@ pub(crate) fn push_int8(row: &[f32], out: &mut Vec<u8>) -> f32 {
     let largest = row.iter().fold(0f32, |m, x| m.max(x.abs()));
     let scale = largest / 127.0;
     let quantised = |x: f32| {
-        if scale > 0.0 {
-            (x / scale).round().clamp(-127.0, 127.0) as i8
-        } else {
-            0
-        }
+        if scale > 0.0 { (x / scale).round().clamp(-127.0, 127.0) as i8 } else { 0 }
     };
     out.extend(row.iter().map(|&x| quantised(x) as u8));
     scale
@@ -116,11 +106,7 @@ pub(crate) fn widen_f16(stored: &[u16], out: &mut [f32]) {
 
 /// Widens int8 rows of `dim`, one scale each.
 pub(crate) fn widen_int8(stored: &[i8], scales: &[f32], dim: usize, out: &mut [f32]) {
-    for ((row, &scale), out) in stored
-        .chunks_exact(dim)
-        .zip(scales)
-        .zip(out.chunks_exact_mut(dim))
-    {
+    for ((row, &scale), out) in stored.chunks_exact(dim).zip(scales).zip(out.chunks_exact_mut(dim)) {
         for (x, &q) in out.iter_mut().zip(row) {
             *x = scale * f32::from(q);
         }
@@ -170,12 +156,6 @@ mod tests {
             assert_eq!(dtype.to_string().parse::<Dtype>().unwrap(), dtype);
             assert_eq!(Dtype::from_code(dtype.code()), Some(dtype));
         }
-        assert!(
-            "f64"
-                .parse::<Dtype>()
-                .unwrap_err()
-                .to_string()
-                .contains("f32, f16, int8")
-        );
+        assert!("f64".parse::<Dtype>().unwrap_err().to_string().contains("f32, f16, int8"));
     }
 }

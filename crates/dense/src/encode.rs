@@ -9,10 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::ids::IdsWriter;
 use crate::manifest::{Manifest, Plan, ShardEntry};
 use crate::shard::ShardWriter;
-use crate::{
-    Dtype, Encoder, EncoderError, Error, FORMAT_VERSION, Ids, Progress, Result, Shard, Side,
-    Vectors,
-};
+use crate::{Dtype, Encoder, EncoderError, Error, FORMAT_VERSION, Ids, Progress, Result, Shard, Side, Vectors};
 
 /// How texts become a directory of vectors.
 #[derive(Clone, Debug)]
@@ -73,11 +70,7 @@ impl EncodeOptions {
 
 fn positive(key: &'static str, value: usize) -> Result<u32> {
     let fits = u32::try_from(value).ok().filter(|v| *v > 0);
-    fits.ok_or(Error::Option {
-        key,
-        got: value as u64,
-        range: "1 to 4294967295",
-    })
+    fits.ok_or(Error::Option { key, got: value as u64, range: "1 to 4294967295" })
 }
 
 /// Encodes `texts` (id, text) in their order into `directory`, and returns the manifest it ends with.
@@ -101,14 +94,7 @@ pub fn encode_to_shards<E: Into<EncoderError>>(
     let _lock = lock(directory)?;
     plan.begin(directory)?;
     let input = Input::new(texts.into_iter());
-    let mut run = Run {
-        encoder,
-        directory,
-        plan,
-        input,
-        resumed_rows: 0,
-        shards: Vec::new(),
-    };
+    let mut run = Run { encoder, directory, plan, input, resumed_rows: 0, shards: Vec::new() };
     while run.input.more()? {
         run.next_shard(&mut progress)?;
     }
@@ -122,11 +108,7 @@ fn lock(directory: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Locked { path }),
-        Err(TryLockError::Error(source)) => Err(Error::Io {
-            action: "lock",
-            path,
-            source,
-        }),
+        Err(TryLockError::Error(source)) => Err(Error::Io { action: "lock", path, source }),
     }
 }
 
@@ -155,38 +137,21 @@ where
         }
         let shard = Shard::open(&path)?;
         let payload_xxh3 = format!("{:016x}", shard.header().payload_xxh3);
-        self.shards.push(ShardEntry {
-            vectors,
-            ids,
-            rows: shard.header().rows,
-            payload_xxh3,
-        });
+        self.shards.push(ShardEntry { vectors, ids, rows: shard.header().rows, payload_xxh3 });
         Ok(())
     }
 
     fn progress(&self) -> Progress {
-        Progress {
-            rows: self.input.row,
-            resumed_rows: self.resumed_rows,
-            shards: self.shards.len(),
-        }
+        Progress { rows: self.input.row, resumed_rows: self.resumed_rows, shards: self.shards.len() }
     }
 
-    fn write_shard(
-        &mut self,
-        path: &Path,
-        ids_path: &Path,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<()> {
+    fn write_shard(&mut self, path: &Path, ids_path: &Path, progress: &mut impl FnMut(Progress)) -> Result<()> {
         let mut shard = ShardWriter::create(path, self.plan.dtype, self.plan.dim as usize)?;
         let mut ids = IdsWriter::new();
         let mut texts_hash = Xxh3::new();
         let mut left = self.plan.rows_per_shard as usize;
         while left > 0 && self.input.more()? {
-            let window = self.input.window(
-                left.min(self.plan.window as usize),
-                self.plan.window_bytes as usize,
-            )?;
+            let window = self.input.window(left.min(self.plan.window as usize), self.plan.window_bytes as usize)?;
             let vectors = encode_window(self.encoder, &window, self.plan.side)?;
             for (i, (id, text)) in window.iter().enumerate() {
                 hash_text(&mut texts_hash, id, text);
@@ -215,28 +180,16 @@ where
                 break;
             }
             if stored != given.as_ref().map(|(id, _)| id.as_str()) {
-                return Err(changed(
-                    path,
-                    first + at as u64,
-                    stored,
-                    given.as_ref().map(|(id, _)| id.as_str()),
-                ));
+                return Err(changed(path, first + at as u64, stored, given.as_ref().map(|(id, _)| id.as_str())));
             }
             let (id, text) = given.expect("equal to what is stored");
             hash_text(&mut texts_hash, &id, &text);
             self.resumed_rows += 1;
         }
         if texts_hash.digest() != shard.header().texts_xxh3 {
-            let (stored, given) = (
-                "another text".to_owned(),
-                "a text that differs (here or in a later row)".to_owned(),
-            );
-            return Err(Error::InputChanged {
-                path: path.to_owned(),
-                row: first,
-                stored,
-                given,
-            });
+            let (stored, given) =
+                ("another text".to_owned(), "a text that differs (here or in a later row)".to_owned());
+            return Err(Error::InputChanged { path: path.to_owned(), row: first, stored, given });
         }
         Ok(())
     }
@@ -247,11 +200,7 @@ where
         if beyond.exists() {
             return Err(changed(&beyond, self.input.row, Some("a row"), None));
         }
-        let manifest = Manifest {
-            plan: self.plan,
-            rows: self.input.row,
-            shards: self.shards,
-        };
+        let manifest = Manifest { plan: self.plan, rows: self.input.row, shards: self.shards };
         manifest.write(self.directory)?;
         Ok(manifest)
     }
@@ -259,19 +208,11 @@ where
 
 fn changed(path: &Path, row: u64, stored: Option<&str>, given: Option<&str>) -> Error {
     let name = |id: Option<&str>| id.map_or("the end".to_owned(), |id| format!("{id:?}"));
-    Error::InputChanged {
-        path: path.to_owned(),
-        row,
-        stored: name(stored),
-        given: name(given),
-    }
+    Error::InputChanged { path: path.to_owned(), row, stored: name(stored), given: name(given) }
 }
 
 fn file_names(shard: usize) -> (String, String) {
-    (
-        format!("vectors-{shard:05}.iso"),
-        format!("ids-{shard:05}.iso"),
-    )
+    (format!("vectors-{shard:05}.iso"), format!("ids-{shard:05}.iso"))
 }
 
 /// Ids and texts with their lengths, so that no two different inputs run together.
@@ -283,37 +224,19 @@ fn hash_text(hash: &mut Xxh3, id: &str, text: &str) {
 }
 
 /// Encodes one window and holds the result against the contract: its shape, and every number finite.
-pub(crate) fn encode_window(
-    encoder: &dyn Encoder,
-    window: &[(String, String)],
-    side: Side,
-) -> Result<Vectors> {
+pub(crate) fn encode_window(encoder: &dyn Encoder, window: &[(String, String)], side: Side) -> Result<Vectors> {
     let texts: Vec<&str> = window.iter().map(|(_, text)| text.as_str()).collect();
     let first_id = || window.first().map(|(id, _)| id.clone()).unwrap_or_default();
-    let vectors = encoder
-        .encode(&texts, side)
-        .map_err(|source| Error::Encoder {
-            id: first_id(),
-            source,
-        })?;
+    let vectors = encoder.encode(&texts, side).map_err(|source| Error::Encoder { id: first_id(), source })?;
     let (rows, dim) = (texts.len(), encoder.dim());
     if (vectors.len(), vectors.dim()) != (rows, dim) {
-        return Err(Error::EncoderShape {
-            rows,
-            dim,
-            got_rows: vectors.len(),
-            got_dim: vectors.dim(),
-        });
+        return Err(Error::EncoderShape { rows, dim, got_rows: vectors.len(), got_dim: vectors.dim() });
     }
     match vectors.data().iter().position(|x| !x.is_finite()) {
         None => Ok(vectors),
         Some(at) => {
             let (id, value) = (window[at / dim].0.clone(), vectors.data()[at]);
-            Err(Error::NotFinite {
-                id,
-                component: at % dim,
-                value,
-            })
+            Err(Error::NotFinite { id, component: at % dim, value })
         }
     }
 }
@@ -331,10 +254,7 @@ where
     E: Into<EncoderError>,
 {
     pub(crate) fn new(rows: I) -> Self {
-        Self {
-            rows: rows.peekable(),
-            row: 0,
-        }
+        Self { rows: rows.peekable(), row: 0 }
     }
 
     /// Whether another row comes; an error that comes next is one now.
@@ -347,10 +267,7 @@ where
 
     pub(crate) fn next(&mut self) -> Result<Option<(String, String)>> {
         let row = self.row;
-        let next = self.rows.next().transpose().map_err(|e| Error::Input {
-            row,
-            source: e.into(),
-        })?;
+        let next = self.rows.next().transpose().map_err(|e| Error::Input { row, source: e.into() })?;
         self.row += u64::from(next.is_some());
         Ok(next)
     }

@@ -18,16 +18,9 @@ impl Encoder for Letters {
     fn encode(&self, texts: &[&str], _side: Side) -> std::result::Result<Vectors, EncoderError> {
         let component = |text: &str, j: usize| match text {
             "bad" => f32::NAN,
-            _ => text
-                .bytes()
-                .map(|b| f32::from(b) * (1.0 + j as f32))
-                .sum::<f32>()
-                .sin(),
+            _ => text.bytes().map(|b| f32::from(b) * (1.0 + j as f32)).sum::<f32>().sin(),
         };
-        let data = texts
-            .iter()
-            .flat_map(|t| (0..self.dim).map(|j| component(t, j)))
-            .collect();
+        let data = texts.iter().flat_map(|t| (0..self.dim).map(|j| component(t, j))).collect();
         Ok(Vectors::new(self.dim, data)?)
     }
 }
@@ -35,19 +28,11 @@ impl Encoder for Letters {
 type Row = std::result::Result<(String, String), EncoderError>;
 
 fn rows(n: usize) -> Vec<Row> {
-    (0..n)
-        .map(|i| Ok((format!("d{i}"), format!("text number {i}"))))
-        .collect()
+    (0..n).map(|i| Ok((format!("d{i}"), format!("text number {i}")))).collect()
 }
 
 fn options(dtype: Dtype) -> EncodeOptions {
-    EncodeOptions {
-        dtype,
-        rows_per_shard: 10,
-        window: 4,
-        model: "letters".into(),
-        ..Default::default()
-    }
+    EncodeOptions { dtype, rows_per_shard: 10, window: 4, model: "letters".into(), ..Default::default() }
 }
 
 fn encode(dir: &Path, rows: Vec<Row>, options: &EncodeOptions) -> Result<Manifest> {
@@ -56,14 +41,7 @@ fn encode(dir: &Path, rows: Vec<Row>, options: &EncodeOptions) -> Result<Manifes
 
 fn bytes(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap());
-    entries
-        .map(|e| {
-            (
-                e.file_name().into_string().unwrap(),
-                fs::read(e.path()).unwrap(),
-            )
-        })
-        .collect()
+    entries.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect()
 }
 
 #[test]
@@ -74,9 +52,7 @@ fn vectors_and_ids_come_back_in_order() {
         assert_eq!((manifest.rows, manifest.shards.len()), (23, 3));
         let store = VectorStore::open(dir.path()).unwrap();
         store.verify().unwrap();
-        let want = Letters { dim: 3 }
-            .encode(&["text number 17"], Side::Doc)
-            .unwrap();
+        let want = Letters { dim: 3 }.encode(&["text number 17"], Side::Doc).unwrap();
         assert_eq!(store.id(17), "d17");
         for (a, b) in store.row(17).iter().zip(want.row(0)) {
             assert!((a - b).abs() < 0.01, "{dtype}: {a} {b}");
@@ -92,27 +68,12 @@ fn a_run_that_broke_off_anywhere_ends_in_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let mut broken = rows(stop);
         broken.push(Err("the network went away".into()));
-        let error = encode(dir.path(), broken, &options(Dtype::Int8))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(&format!("row {stop} of the input: the network")),
-            "{error}"
-        );
-        assert!(matches!(
-            VectorStore::open(dir.path()),
-            Err(Error::Unfinished { .. })
-        ));
+        let error = encode(dir.path(), broken, &options(Dtype::Int8)).unwrap_err().to_string();
+        assert!(error.contains(&format!("row {stop} of the input: the network")), "{error}");
+        assert!(matches!(VectorStore::open(dir.path()), Err(Error::Unfinished { .. })));
         let mut last = None;
         let texts = rows(23);
-        encode_to_shards(
-            &Letters { dim: 3 },
-            texts,
-            dir.path(),
-            &options(Dtype::Int8),
-            |p| last = Some(p),
-        )
-        .unwrap();
+        encode_to_shards(&Letters { dim: 3 }, texts, dir.path(), &options(Dtype::Int8), |p| last = Some(p)).unwrap();
         assert_eq!(last.unwrap().resumed_rows, (stop / 10 * 10) as u64);
         assert_eq!(bytes(dir.path()), bytes(whole.path()), "stopped at {stop}");
     }
@@ -136,13 +97,8 @@ fn a_damaged_shard_is_named_and_redone_after_its_deletion() {
     let mut broken = good["vectors-00001.iso"].clone();
     broken[70] ^= 1;
     fs::write(&path, broken).unwrap();
-    let error = encode(dir.path(), rows(23), &options(Dtype::F32))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("vectors-00001.iso") && error.contains("delete it"),
-        "{error}"
-    );
+    let error = encode(dir.path(), rows(23), &options(Dtype::F32)).unwrap_err().to_string();
+    assert!(error.contains("vectors-00001.iso") && error.contains("delete it"), "{error}");
     assert!(VectorStore::open(dir.path()).unwrap().verify().is_err());
     fs::remove_file(&path).unwrap();
     encode(dir.path(), rows(23), &options(Dtype::F32)).unwrap();
@@ -155,37 +111,18 @@ fn shards_that_changed_places_are_refused() {
     encode(dir.path(), rows(20), &options(Dtype::F32)).unwrap();
     let [a, b] = [0, 1].map(|i| dir.path().join(file_names(i).0));
     let swap = dir.path().join("swap");
-    fs::rename(&a, &swap)
-        .and_then(|()| fs::rename(&b, &a))
-        .and_then(|()| fs::rename(&swap, &b))
-        .unwrap();
-    assert!(matches!(
-        VectorStore::open(dir.path()),
-        Err(Error::Disagree { .. })
-    ));
+    fs::rename(&a, &swap).and_then(|()| fs::rename(&b, &a)).and_then(|()| fs::rename(&swap, &b)).unwrap();
+    assert!(matches!(VectorStore::open(dir.path()), Err(Error::Disagree { .. })));
 }
 
 #[test]
 fn other_options_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     encode(dir.path(), rows(5), &options(Dtype::F32)).unwrap();
-    let error = encode(dir.path(), rows(5), &options(Dtype::F16))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("dtype = \"f32\", now dtype = \"f16\""),
-        "{error}"
-    );
-    let other = EncodeOptions {
-        model_hash: "other".into(),
-        ..options(Dtype::F32)
-    };
-    assert!(
-        encode(dir.path(), rows(5), &other)
-            .unwrap_err()
-            .to_string()
-            .contains("model_hash")
-    );
+    let error = encode(dir.path(), rows(5), &options(Dtype::F16)).unwrap_err().to_string();
+    assert!(error.contains("dtype = \"f32\", now dtype = \"f16\""), "{error}");
+    let other = EncodeOptions { model_hash: "other".into(), ..options(Dtype::F32) };
+    assert!(encode(dir.path(), rows(5), &other).unwrap_err().to_string().contains("model_hash"));
 }
 
 #[test]
@@ -203,9 +140,7 @@ fn another_input_is_refused_by_row() {
         (rows(12), "row 12 of the input is the end now, \"d12\""),
         (rows(10), "row 10 of the input is the end now"),
     ] {
-        let error = encode(dir.path(), input, &options(Dtype::F32))
-            .unwrap_err()
-            .to_string();
+        let error = encode(dir.path(), input, &options(Dtype::F32)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -213,24 +148,9 @@ fn another_input_is_refused_by_row() {
 #[test]
 fn a_vector_that_is_not_finite_is_refused_by_id() {
     let dir = tempfile::tempdir().unwrap();
-    let input = vec![
-        Ok(("a".to_owned(), "fine".to_owned())),
-        Ok::<_, Error>(("b".to_owned(), "bad".to_owned())),
-    ];
-    let error = encode_to_shards(
-        &Letters { dim: 3 },
-        input,
-        dir.path(),
-        &options(Dtype::F32),
-        |_| (),
-    )
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("vector of \"b\" holds NaN at component 0"),
-        "{error}"
-    );
+    let input = vec![Ok(("a".to_owned(), "fine".to_owned())), Ok::<_, Error>(("b".to_owned(), "bad".to_owned()))];
+    let error = encode_to_shards(&Letters { dim: 3 }, input, dir.path(), &options(Dtype::F32), |_| ()).unwrap_err();
+    assert!(error.to_string().contains("vector of \"b\" holds NaN at component 0"), "{error}");
     assert!(!dir.path().join(file_names(0).0).exists());
 }
 
@@ -238,10 +158,7 @@ fn a_vector_that_is_not_finite_is_refused_by_id() {
 fn two_runs_at_once_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let _held = lock(dir.path()).unwrap();
-    assert!(matches!(
-        encode(dir.path(), rows(1), &options(Dtype::F32)),
-        Err(Error::Locked { .. })
-    ));
+    assert!(matches!(encode(dir.path(), rows(1), &options(Dtype::F32)), Err(Error::Locked { .. })));
 }
 
 #[test]

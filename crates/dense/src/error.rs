@@ -153,9 +153,7 @@ pub enum Error {
         value: f32,
     },
     /// An encoder broke its contract.
-    #[error(
-        "the encoder returned {got_rows} rows of {got_dim}; {rows} rows of {dim} were asked for"
-    )]
+    #[error("the encoder returned {got_rows} rows of {got_dim}; {rows} rows of {dim} were asked for")]
     EncoderShape {
         /// Texts given.
         rows: usize,
@@ -211,9 +209,7 @@ pub enum Error {
         known: &'static str,
     },
     /// Encoder, index and ids do not fit together.
-    #[error(
-        "{what}: {left} in {left_of}, {right} in {right_of}; encode the corpus with the model you search with"
-    )]
+    #[error("{what}: {left} in {left_of}, {right} in {right_of}; encode the corpus with the model you search with")]
     Mismatch {
         /// What differs.
         what: &'static str,
@@ -240,10 +236,6 @@ impl Error {
     /// Adds the file and the deed to what the system said.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Error::Io { action, path, source }
     }
 }

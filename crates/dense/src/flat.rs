@@ -63,10 +63,7 @@ impl Flat {
     /// Searches a directory of vectors where it lies.
     pub fn new(store: Arc<VectorStore>) -> Self {
         let lengths: Vec<usize> = store.shards().iter().map(|s| s.len()).collect();
-        Self {
-            rows: Rows::Store(store),
-            blocks: blocks(&lengths),
-        }
+        Self { rows: Rows::Store(store), blocks: blocks(&lengths) }
     }
 
     /// Searches vectors in memory.
@@ -75,16 +72,10 @@ impl Flat {
     /// More than `u32::MAX` rows.
     pub fn from_vectors(vectors: Vectors) -> Result<Self> {
         if vectors.len() > u32::MAX as usize {
-            return Err(crate::Error::TooManyRows {
-                path: "memory".into(),
-                rows: vectors.len() as u64,
-            });
+            return Err(crate::Error::TooManyRows { path: "memory".into(), rows: vectors.len() as u64 });
         }
         let blocks = blocks(&[vectors.len()]);
-        Ok(Self {
-            rows: Rows::Memory(vectors),
-            blocks,
-        })
+        Ok(Self { rows: Rows::Memory(vectors), blocks })
     }
 
     fn block<'a>(&'a self, block: Block, scratch: &'a mut Vec<f32>) -> &'a [f32] {
@@ -154,11 +145,7 @@ impl Index for Flat {
         let k = k.min(self.len());
         let batch = (KEPT_BYTES / (2 * k.max(1) * size_of::<Neighbor>())).clamp(16, BATCH_QUERIES);
         let batches = (0..queries.len()).step_by(batch);
-        batches
-            .flat_map(|from| {
-                self.search_batch(queries.rows(from, queries.len().min(from + batch)), k)
-            })
-            .collect()
+        batches.flat_map(|from| self.search_batch(queries.rows(from, queries.len().min(from + batch)), k)).collect()
     }
 }
 
@@ -168,12 +155,7 @@ fn blocks(shards: &[usize]) -> Vec<Block> {
     for (shard, &rows) in shards.iter().enumerate() {
         for start in (0..rows).step_by(BLOCK_ROWS) {
             let end = rows.min(start + BLOCK_ROWS);
-            blocks.push(Block {
-                shard,
-                start,
-                end,
-                first_row,
-            });
+            blocks.push(Block { shard, start, end, first_row });
             first_row += (end - start) as u32;
         }
     }
@@ -221,9 +203,7 @@ mod tests {
     fn integers(rows: usize, dim: usize, seed: u64) -> Vectors {
         let mut state = seed;
         let mut next = || {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             ((state >> 33) % 7) as f32 - 3.0
         };
         Vectors::new(dim, (0..rows * dim).map(|_| next()).collect()).unwrap()
@@ -233,10 +213,7 @@ mod tests {
     fn naive(rows: &Vectors, queries: &Vectors, k: usize) -> Vec<Vec<Neighbor>> {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
         let one = |q: usize| {
-            let all = (0..rows.len()).map(|r| Neighbor {
-                row: r as u32,
-                score: dot(rows.row(r), queries.row(q)),
-            });
+            let all = (0..rows.len()).map(|r| Neighbor { row: r as u32, score: dot(rows.row(r), queries.row(q)) });
             let mut all: Vec<_> = all.collect();
             all.sort_by(Neighbor::by_rank);
             all.truncate(k);
@@ -258,17 +235,11 @@ mod tests {
     #[test]
     fn any_number_of_threads_finds_the_same() {
         let mut rows = integers(6000, 33, 5);
-        rows.data_mut()
-            .iter_mut()
-            .enumerate()
-            .for_each(|(i, x)| *x += (i % 97) as f32 * 1e-3);
+        rows.data_mut().iter_mut().enumerate().for_each(|(i, x)| *x += (i % 97) as f32 * 1e-3);
         let queries = integers(300, 33, 6);
         let flat = Flat::from_vectors(rows).unwrap();
         let with = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| flat.search(queries.view(), 10))
         };
         let one = with(1);

@@ -53,18 +53,10 @@ impl Header {
     pub(crate) fn to_bytes(self, kind: Kind) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(kind.magic());
-        for (slot, word) in [FORMAT_VERSION, self.dtype, self.dim, self.rows]
-            .into_iter()
-            .enumerate()
-        {
+        for (slot, word) in [FORMAT_VERSION, self.dtype, self.dim, self.rows].into_iter().enumerate() {
             bytes[8 + 4 * slot..][..4].copy_from_slice(&word.to_le_bytes());
         }
-        let long = [
-            self.payload_bytes,
-            self.payload_xxh3,
-            self.ids_xxh3,
-            self.texts_xxh3,
-        ];
+        let long = [self.payload_bytes, self.payload_xxh3, self.ids_xxh3, self.texts_xxh3];
         for (slot, word) in long.into_iter().enumerate() {
             bytes[24 + 8 * slot..][..8].copy_from_slice(&word.to_le_bytes());
         }
@@ -77,29 +69,17 @@ impl Header {
     pub(crate) fn from_file(file: &[u8], kind: Kind, path: &Path) -> Result<Self> {
         let magic = &file[..file.len().min(8)];
         if !kind.magic().starts_with(magic) {
-            return Err(Error::Magic {
-                path: path.to_owned(),
-                kind: kind.name(),
-                got: magic.to_vec(),
-            });
+            return Err(Error::Magic { path: path.to_owned(), kind: kind.name(), got: magic.to_vec() });
         }
         if file.len() < HEADER_BYTES {
             let (expected, got) = (HEADER_BYTES as u64, file.len() as u64);
-            return Err(Error::Length {
-                path: path.to_owned(),
-                expected,
-                got,
-            });
+            return Err(Error::Length { path: path.to_owned(), expected, got });
         }
         check_head(file, path)?;
         let header = Self::parse(file);
         let expected = header.payload_bytes.saturating_add(HEADER_BYTES as u64);
         if expected != file.len() as u64 {
-            return Err(Error::Length {
-                path: path.to_owned(),
-                expected,
-                got: file.len() as u64,
-            });
+            return Err(Error::Length { path: path.to_owned(), expected, got: file.len() as u64 });
         }
         Ok(header)
     }
@@ -121,20 +101,11 @@ impl Header {
 fn check_head(file: &[u8], path: &Path) -> Result<()> {
     let version = word(file, 8);
     if version != FORMAT_VERSION {
-        return Err(Error::Version {
-            path: path.to_owned(),
-            expected: FORMAT_VERSION,
-            got: version,
-        });
+        return Err(Error::Version { path: path.to_owned(), expected: FORMAT_VERSION, got: version });
     }
     let (expected, got) = (long(file, 56), xxh3_64(&file[..56]));
     if expected != got {
-        return Err(Error::Checksum {
-            path: path.to_owned(),
-            part: "header",
-            expected,
-            got,
-        });
+        return Err(Error::Checksum { path: path.to_owned(), part: "header", expected, got });
     }
     Ok(())
 }
@@ -151,12 +122,7 @@ fn long(bytes: &[u8], at: usize) -> u64 {
 pub(crate) fn check_payload(payload: &[u8], header: &Header, path: &Path) -> Result<()> {
     let (expected, got) = (header.payload_xxh3, xxh3_64(payload));
     if expected != got {
-        return Err(Error::Checksum {
-            path: path.to_owned(),
-            part: "payload",
-            expected,
-            got,
-        });
+        return Err(Error::Checksum { path: path.to_owned(), part: "payload", expected, got });
     }
     Ok(())
 }

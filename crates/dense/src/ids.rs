@@ -45,11 +45,7 @@ impl Ids {
     pub fn open(path: &Path) -> Result<Self> {
         let map = map_file(path)?;
         let header = Header::from_file(&map, Kind::Ids, path)?;
-        let ids = Self {
-            map,
-            header,
-            path: path.to_owned(),
-        };
+        let ids = Self { map, header, path: path.to_owned() };
         check_payload(ids.payload(), &header, path)?;
         ids.check_offsets()?;
         Ok(ids)
@@ -93,11 +89,7 @@ impl Ids {
     }
 
     fn check_offsets(&self) -> Result<()> {
-        let bad = |key, got: String| Error::Field {
-            path: self.path.clone(),
-            key,
-            got,
-        };
+        let bad = |key, got: String| Error::Field { path: self.path.clone(), key, got };
         let table = 4 * (self.len() as u64 + 1);
         if table > self.payload().len() as u64 {
             return Err(bad("the number of ids", self.len().to_string()));
@@ -107,12 +99,8 @@ impl Ids {
         if !ordered || offsets[self.len()] as usize != self.text().len() {
             return Err(bad("the table of offsets", "out of order".to_owned()));
         }
-        let text = std::str::from_utf8(self.text())
-            .map_err(|e| bad("the text of the ids", e.to_string()))?;
-        match offsets
-            .iter()
-            .find(|&&at| !text.is_char_boundary(at as usize))
-        {
+        let text = std::str::from_utf8(self.text()).map_err(|e| bad("the text of the ids", e.to_string()))?;
+        match offsets.iter().find(|&&at| !text.is_char_boundary(at as usize)) {
             Some(at) => Err(bad("an offset", format!("{at}, inside a character"))),
             None => Ok(()),
         }
@@ -128,10 +116,7 @@ pub(crate) struct IdsWriter {
 
 impl IdsWriter {
     pub(crate) fn new() -> Self {
-        Self {
-            offsets: vec![0],
-            text: String::new(),
-        }
+        Self { offsets: vec![0], text: String::new() }
     }
 
     /// Adds the next id.
@@ -194,16 +179,8 @@ mod tests {
     fn an_offset_inside_a_character_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ids");
-        let writer = IdsWriter {
-            offsets: vec![0, 1, 2],
-            text: "é".to_owned(),
-        };
+        let writer = IdsWriter { offsets: vec![0, 1, 2], text: "é".to_owned() };
         writer.write(&path).unwrap();
-        assert!(
-            Ids::open(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("inside a character")
-        );
+        assert!(Ids::open(&path).unwrap_err().to_string().contains("inside a character"));
     }
 }

@@ -4,6 +4,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod atomic_file;
+mod bitext;
 mod dtype;
 mod encode;
 mod encoder;
@@ -21,6 +22,7 @@ mod store;
 mod top_k;
 mod vectors;
 
+pub use bitext::translation_accuracy;
 pub use dtype::Dtype;
 pub use encode::{EncodeOptions, encode_to_shards};
 pub use encoder::{Encoder, EncoderError};

@@ -79,17 +79,12 @@ impl Plan {
         let stored: serde_json::Value = read_json(&path)?;
         let given = serde_json::to_value(self).expect("a plan is plain data");
         let given = given.as_object().expect("a plan is an object");
-        match given
-            .iter()
-            .find(|(key, value)| stored.get(key) != Some(value))
-        {
+        match given.iter().find(|(key, value)| stored.get(key) != Some(value)) {
             None => Ok(()),
             Some((key, value)) => Err(Error::PlanChanged {
                 path,
                 key: key.clone(),
-                stored: stored
-                    .get(key)
-                    .map_or("nothing".to_owned(), |v| v.to_string()),
+                stored: stored.get(key).map_or("nothing".to_owned(), |v| v.to_string()),
                 given: value.to_string(),
             }),
         }
@@ -101,20 +96,12 @@ impl Manifest {
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(MANIFEST);
         if !path.exists() && directory.join(PLAN).exists() {
-            return Err(Error::Unfinished {
-                path: directory.to_owned(),
-            });
+            return Err(Error::Unfinished { path: directory.to_owned() });
         }
         let stored: serde_json::Value = read_json(&path)?;
-        let version = stored
-            .pointer("/plan/format_version")
-            .and_then(|v| v.as_u64());
+        let version = stored.pointer("/plan/format_version").and_then(|v| v.as_u64());
         if let Some(got) = version.filter(|v| *v != u64::from(FORMAT_VERSION)) {
-            return Err(Error::Version {
-                path,
-                expected: FORMAT_VERSION,
-                got: got as u32,
-            });
+            return Err(Error::Version { path, expected: FORMAT_VERSION, got: got as u32 });
         }
         serde_json::from_value(stored).map_err(|source| Error::Json { path, source })
     }
@@ -132,8 +119,5 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read(path).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&text).map_err(|source| Error::Json {
-        path: path.to_owned(),
-        source,
-    })
+    serde_json::from_slice(&text).map_err(|source| Error::Json { path: path.to_owned(), source })
 }

@@ -30,11 +30,7 @@ pub fn encode_to_npy<E: Into<EncoderError>>(
     mut progress: impl FnMut(Progress),
 ) -> Result<u64> {
     if window == 0 {
-        return Err(Error::Option {
-            key: "window",
-            got: 0,
-            range: "at least 1",
-        });
+        return Err(Error::Option { key: "window", got: 0, range: "at least 1" });
     }
     fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
     let mut vectors_file = AtomicFile::create(&directory.join("vectors.npy"))?;
@@ -49,11 +45,7 @@ pub fn encode_to_npy<E: Into<EncoderError>>(
             ids_file.write(id_line(id, first + i as u64)?.as_bytes())?;
         }
         vectors_file.write(&little_endian(vectors.data()))?;
-        progress(Progress {
-            rows: input.row,
-            resumed_rows: 0,
-            shards: 0,
-        });
+        progress(Progress { rows: input.row, resumed_rows: 0, shards: 0 });
     }
     ids_file.commit()?;
     vectors_file.commit_with_head(&npy_header(input.row, encoder.dim()))?;
@@ -62,10 +54,7 @@ pub fn encode_to_npy<E: Into<EncoderError>>(
 
 fn id_line(id: &str, row: u64) -> Result<String> {
     match id.contains(['\n', '\r']) {
-        true => Err(Error::IdLineBreak {
-            id: id.to_owned(),
-            row,
-        }),
+        true => Err(Error::IdLineBreak { id: id.to_owned(), row }),
         false => Ok(format!("{id}\n")),
     }
 }
@@ -75,8 +64,7 @@ fn little_endian(numbers: &[f32]) -> Vec<u8> {
 }
 
 fn npy_header(rows: u64, dim: usize) -> [u8; NPY_HEADER_BYTES] {
-    let dictionary =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
+    let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
     let mut header = [b' '; NPY_HEADER_BYTES];
     header[..8].copy_from_slice(b"\x93NUMPY\x01\x00");
     header[8..10].copy_from_slice(&(NPY_HEADER_BYTES as u16 - 10).to_le_bytes());
@@ -97,50 +85,25 @@ mod tests {
             2
         }
 
-        fn encode(
-            &self,
-            texts: &[&str],
-            _side: Side,
-        ) -> std::result::Result<Vectors, EncoderError> {
-            Ok(Vectors::new(
-                2,
-                texts.iter().flat_map(|t| [t.len() as f32, 0.5]).collect(),
-            )?)
+        fn encode(&self, texts: &[&str], _side: Side) -> std::result::Result<Vectors, EncoderError> {
+            Ok(Vectors::new(2, texts.iter().flat_map(|t| [t.len() as f32, 0.5]).collect())?)
         }
     }
 
     fn rows(texts: &[&str]) -> Vec<Result<(String, String)>> {
-        texts
-            .iter()
-            .enumerate()
-            .map(|(i, t)| Ok((format!("id {i}"), t.to_string())))
-            .collect()
+        texts.iter().enumerate().map(|(i, t)| Ok((format!("id {i}"), t.to_string()))).collect()
     }
 
     #[test]
     fn the_layout_is_numpys() {
         let dir = tempfile::tempdir().unwrap();
-        let n = encode_to_npy(
-            &Lengths,
-            rows(&["a", "bb", "ccc"]),
-            dir.path(),
-            Side::Doc,
-            2,
-            |_| (),
-        )
-        .unwrap();
+        let n = encode_to_npy(&Lengths, rows(&["a", "bb", "ccc"]), dir.path(), Side::Doc, 2, |_| ()).unwrap();
         assert_eq!(n, 3);
-        assert_eq!(
-            fs::read_to_string(dir.path().join("ids.txt")).unwrap(),
-            "id 0\nid 1\nid 2\n"
-        );
+        assert_eq!(fs::read_to_string(dir.path().join("ids.txt")).unwrap(), "id 0\nid 1\nid 2\n");
         let bytes = fs::read(dir.path().join("vectors.npy")).unwrap();
         assert_eq!(&bytes[..10], b"\x93NUMPY\x01\x00\x76\x00");
         let header = std::str::from_utf8(&bytes[10..128]).unwrap();
-        assert_eq!(
-            header.trim_end(),
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }"
-        );
+        assert_eq!(header.trim_end(), "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }");
         assert!(header.ends_with(" \n"));
         assert_eq!(bytes[128..], little_endian(&[1.0, 0.5, 2.0, 0.5, 3.0, 0.5]));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);

@@ -24,28 +24,14 @@ impl Searcher {
     /// # Errors
     /// [`Error::Mismatch`] where the encoder's vectors have another length than the index's, or there are more or
     /// fewer ids than rows.
-    pub fn new(
-        encoder: Arc<dyn Encoder>,
-        index: Arc<dyn Index>,
-        ids: Arc<dyn RowIds>,
-    ) -> Result<Self> {
+    pub fn new(encoder: Arc<dyn Encoder>, index: Arc<dyn Index>, ids: Arc<dyn RowIds>) -> Result<Self> {
         let check = |what, left, left_of, right| match left == right {
             true => Ok(()),
-            false => Err(Error::Mismatch {
-                what,
-                left,
-                left_of,
-                right,
-                right_of: "the index",
-            }),
+            false => Err(Error::Mismatch { what, left, left_of, right, right_of: "the index" }),
         };
         check("dim", encoder.dim(), "the encoder", index.dim())?;
         check("rows", ids.rows(), "the ids", index.len())?;
-        Ok(Self {
-            encoder,
-            index,
-            ids,
-        })
+        Ok(Self { encoder, index, ids })
     }
 
     /// For each query (id, text) its id and its best `k` docs.
@@ -58,9 +44,7 @@ impl Searcher {
             let vectors = encode_window(&*self.encoder, window, Side::Query)?;
             let found = self.index.search(vectors.view(), k);
             for ((id, _), neighbors) in window.iter().zip(found) {
-                let hits = neighbors
-                    .iter()
-                    .map(|n| (self.ids.id(n.row as usize).to_owned(), n.score));
+                let hits = neighbors.iter().map(|n| (self.ids.id(n.row as usize).to_owned(), n.score));
                 run.push((id.clone(), hits.collect()));
             }
         }
@@ -73,11 +57,7 @@ impl Searcher {
     /// As [`Searcher::search`].
     pub fn search_text(&self, text: &str, k: usize) -> Result<Hits> {
         let run = self.search(&[(String::new(), text.to_owned())], k)?;
-        Ok(run
-            .into_iter()
-            .next()
-            .map(|(_, hits)| hits)
-            .unwrap_or_default())
+        Ok(run.into_iter().next().map(|(_, hits)| hits).unwrap_or_default())
     }
 }
 
@@ -95,44 +75,29 @@ mod tests {
 
         fn encode(&self, texts: &[&str], side: Side) -> std::result::Result<Vectors, EncoderError> {
             assert_eq!(side, Side::Query);
-            Ok(Vectors::new(
-                1,
-                texts.iter().map(|t| t.len() as f32).collect(),
-            )?)
+            Ok(Vectors::new(1, texts.iter().map(|t| t.len() as f32).collect())?)
         }
     }
 
     fn searcher(ids: &[&str]) -> Result<Searcher> {
         let docs = Vectors::new(1, vec![1.0, -1.0, 3.0]).unwrap();
         let ids: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
-        Searcher::new(
-            Arc::new(Lengths),
-            Arc::new(Flat::from_vectors(docs)?),
-            Arc::new(ids),
-        )
+        Searcher::new(Arc::new(Lengths), Arc::new(Flat::from_vectors(docs)?), Arc::new(ids))
     }
 
     #[test]
     fn queries_meet_the_ids_of_their_docs() {
         let searcher = searcher(&["one", "minus", "three"]).unwrap();
-        let run = searcher
-            .search(&[("q".into(), "ab".into()), ("r".into(), String::new())], 2)
-            .unwrap();
+        let run = searcher.search(&[("q".into(), "ab".into()), ("r".into(), String::new())], 2).unwrap();
         let hits = |a: &str, x: f32, b: &str, y: f32| vec![(a.to_owned(), x), (b.to_owned(), y)];
         assert_eq!(run[0], ("q".to_owned(), hits("three", 6.0, "one", 2.0)));
         assert_eq!(run[1], ("r".to_owned(), hits("one", 0.0, "minus", 0.0)));
-        assert_eq!(
-            searcher.search_text("a", 1).unwrap(),
-            [("three".to_owned(), 3.0)]
-        );
+        assert_eq!(searcher.search_text("a", 1).unwrap(), [("three".to_owned(), 3.0)]);
     }
 
     #[test]
     fn ids_that_do_not_fit_are_refused() {
         let error = searcher(&["one"]).err().unwrap().to_string();
-        assert!(
-            error.contains("rows: 1 in the ids, 3 in the index"),
-            "{error}"
-        );
+        assert!(error.contains("rows: 1 in the ids, 3 in the index"), "{error}");
     }
 }

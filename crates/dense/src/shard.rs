@@ -36,23 +36,13 @@ impl Shard {
     pub fn open(path: &Path) -> Result<Self> {
         let map = map_file(path)?;
         let header = Header::from_file(&map, Kind::Vectors, path)?;
-        let bad = |key, got: u64| Error::Field {
-            path: path.to_owned(),
-            key,
-            got: got.to_string(),
-        };
-        let dtype =
-            Dtype::from_code(header.dtype).ok_or_else(|| bad("dtype", header.dtype.into()))?;
+        let bad = |key, got: u64| Error::Field { path: path.to_owned(), key, got: got.to_string() };
+        let dtype = Dtype::from_code(header.dtype).ok_or_else(|| bad("dtype", header.dtype.into()))?;
         let layout = dtype.payload_layout(header.rows.into(), header.dim.into());
         if header.dim == 0 || layout.map(|(_, all)| all) != Some(header.payload_bytes) {
             return Err(bad("the payload's length", header.payload_bytes));
         }
-        Ok(Self {
-            map,
-            header,
-            dtype,
-            path: path.to_owned(),
-        })
+        Ok(Self { map, header, dtype, path: path.to_owned() })
     }
 
     /// The file.
@@ -116,9 +106,7 @@ impl Shard {
     }
 
     fn scales(&self) -> &[f32] {
-        let layout = self
-            .dtype
-            .payload_layout(self.header.rows.into(), self.header.dim.into());
+        let layout = self.dtype.payload_layout(self.header.rows.into(), self.header.dim.into());
         let (start, end) = layout.expect("checked when opened");
         bytemuck::cast_slice(&self.payload()[start as usize..end as usize])
     }
@@ -141,16 +129,7 @@ impl ShardWriter {
         let mut file = AtomicFile::create(path)?;
         file.write(&[0; HEADER_BYTES])?;
         let (scales, bytes) = (Vec::new(), Vec::new());
-        Ok(Self {
-            file,
-            dtype,
-            dim,
-            rows: 0,
-            written: 0,
-            hash: Xxh3::new(),
-            scales,
-            bytes,
-        })
+        Ok(Self { file, dtype, dim, rows: 0, written: 0, hash: Xxh3::new(), scales, bytes })
     }
 
     /// Adds one row of `dim` finite numbers.
@@ -221,13 +200,8 @@ mod tests {
             shard.verify().unwrap();
             assert_eq!((shard.len(), shard.dim(), shard.dtype()), (3, 3, dtype));
             let mut scratch = Vec::new();
-            let close = |got: &[f32], want: &[f32]| {
-                got.iter().zip(want).all(|(a, b)| (a - b).abs() <= 0.008)
-            };
-            assert!(
-                close(shard.rows(0, 3, &mut scratch), &ROWS.concat()),
-                "{dtype}"
-            );
+            let close = |got: &[f32], want: &[f32]| got.iter().zip(want).all(|(a, b)| (a - b).abs() <= 0.008);
+            assert!(close(shard.rows(0, 3, &mut scratch), &ROWS.concat()), "{dtype}");
             assert!(close(shard.rows(2, 3, &mut scratch), &ROWS[2]), "{dtype}");
         }
     }
@@ -240,14 +214,8 @@ mod tests {
             std::fs::write(&path, &bytes[..keep]).unwrap();
             let error = Shard::open(&path).unwrap_err().to_string();
             let expected = if keep < 64 { 64 } else { 100 };
-            assert!(
-                error.contains(&format!("{expected} bytes expected, {keep} found")),
-                "{error}"
-            );
-            assert!(
-                error.contains("vectors-00000.iso") && error.contains("delete it"),
-                "{error}"
-            );
+            assert!(error.contains(&format!("{expected} bytes expected, {keep} found")), "{error}");
+            assert!(error.contains("vectors-00000.iso") && error.contains("delete it"), "{error}");
         }
     }
 
@@ -267,18 +235,10 @@ mod tests {
     #[test]
     fn another_kind_of_file_is_refused() {
         let (_dir, path) = written(Dtype::F32, &ROWS);
-        std::fs::write(
-            &path,
-            b"\x93NUMPY\x01\x00 and so on, long enough for a header, but it is not one of ours",
-        )
-        .unwrap();
+        std::fs::write(&path, b"\x93NUMPY\x01\x00 and so on, long enough for a header, but it is not one of ours")
+            .unwrap();
         let error = Shard::open(&path).unwrap_err().to_string();
         assert!(error.contains("not a shard of vectors"), "{error}");
-        assert!(
-            crate::Ids::open(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("not a file of ids")
-        );
+        assert!(crate::Ids::open(&path).unwrap_err().to_string().contains("not a file of ids"));
     }
 }

@@ -31,11 +31,7 @@ impl FromStr for Side {
         match name {
             "query" => Ok(Side::Query),
             "doc" => Ok(Side::Doc),
-            _ => Err(crate::Error::UnknownName {
-                what: "side",
-                name: name.to_owned(),
-                known: "query, doc",
-            }),
+            _ => Err(crate::Error::UnknownName { what: "side", name: name.to_owned(), known: "query, doc" }),
         }
     }
 }

@@ -27,29 +27,15 @@ impl VectorStore {
     pub fn open(directory: &Path) -> Result<Self> {
         let manifest = Manifest::read(directory)?;
         if manifest.rows > u64::from(u32::MAX) {
-            return Err(Error::TooManyRows {
-                path: directory.to_owned(),
-                rows: manifest.rows,
-            });
+            return Err(Error::TooManyRows { path: directory.to_owned(), rows: manifest.rows });
         }
-        let mut store = Self {
-            directory: directory.to_owned(),
-            manifest,
-            shards: vec![],
-            ids: vec![],
-            starts: vec![0],
-        };
+        let mut store =
+            Self { directory: directory.to_owned(), manifest, shards: vec![], ids: vec![], starts: vec![0] };
         for entry in store.manifest.shards.clone() {
             store.open_shard(&entry)?;
         }
         let path = directory.join(MANIFEST);
-        agree(
-            &path,
-            "rows",
-            store.rows() as u64,
-            store.manifest.rows,
-            &path,
-        )?;
+        agree(&path, "rows", store.rows() as u64, store.manifest.rows, &path)?;
         Ok(store)
     }
 
@@ -59,50 +45,14 @@ impl VectorStore {
         let ids = Ids::open(&self.directory.join(&entry.ids))?;
         let plan = &self.manifest.plan;
         let header = shard.header();
-        agree(
-            shard.path(),
-            "rows",
-            shard.len() as u64,
-            entry.rows.into(),
-            &listed,
-        )?;
-        agree(
-            shard.path(),
-            "dim",
-            shard.dim() as u64,
-            plan.dim.into(),
-            &listed,
-        )?;
-        agree(
-            shard.path(),
-            "dtype",
-            header.dtype.into(),
-            plan.dtype.code().into(),
-            &listed,
-        )?;
+        agree(shard.path(), "rows", shard.len() as u64, entry.rows.into(), &listed)?;
+        agree(shard.path(), "dim", shard.dim() as u64, plan.dim.into(), &listed)?;
+        agree(shard.path(), "dtype", header.dtype.into(), plan.dtype.code().into(), &listed)?;
         let payload = u64::from_str_radix(&entry.payload_xxh3, 16).unwrap_or(0);
-        agree(
-            shard.path(),
-            "checksum",
-            header.payload_xxh3,
-            payload,
-            &listed,
-        )?;
-        agree(
-            shard.path(),
-            "rows",
-            shard.len() as u64,
-            ids.len() as u64,
-            &self.directory.join(&entry.ids),
-        )?;
+        agree(shard.path(), "checksum", header.payload_xxh3, payload, &listed)?;
+        agree(shard.path(), "rows", shard.len() as u64, ids.len() as u64, &self.directory.join(&entry.ids))?;
         let ids_path = self.directory.join(&entry.ids);
-        agree(
-            shard.path(),
-            "checksum of the ids",
-            header.ids_xxh3,
-            ids.payload_xxh3(),
-            &ids_path,
-        )?;
+        agree(shard.path(), "checksum of the ids", header.ids_xxh3, ids.payload_xxh3(), &ids_path)?;
         self.starts.push(self.rows() + shard.len());
         self.shards.push(shard);
         self.ids.push(ids);
@@ -146,9 +96,7 @@ impl VectorStore {
     pub fn row(&self, row: usize) -> Vec<f32> {
         let shard = self.shard_of(row);
         let at = row - self.starts[shard];
-        self.shards[shard]
-            .rows(at, at + 1, &mut Vec::new())
-            .to_vec()
+        self.shards[shard].rows(at, at + 1, &mut Vec::new()).to_vec()
     }
 
     /// The id of `row`.
@@ -181,11 +129,5 @@ fn agree(path: &Path, key: &'static str, got: u64, expected: u64, other: &Path) 
         return Ok(());
     }
     let (expected, got) = (expected.to_string(), got.to_string());
-    Err(Error::Disagree {
-        path: path.to_owned(),
-        key,
-        expected,
-        got,
-        other: other.to_owned(),
-    })
+    Err(Error::Disagree { path: path.to_owned(), key, expected, got, other: other.to_owned() })
 }

@@ -14,11 +14,7 @@ pub struct Neighbor {
 impl Neighbor {
     /// Better first: the higher score, and of equal scores the lower row.
     pub fn by_rank(&self, other: &Self) -> Ordering {
-        other
-            .score
-            .partial_cmp(&self.score)
-            .unwrap_or(Ordering::Equal)
-            .then(self.row.cmp(&other.row))
+        other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal).then(self.row.cmp(&other.row))
     }
 }
 
@@ -39,15 +35,7 @@ pub struct TopK {
 impl TopK {
     /// Keeps `k`.
     pub fn new(k: usize) -> Self {
-        Self {
-            k,
-            kept: Vec::new(),
-            threshold: if k == 0 {
-                f32::INFINITY
-            } else {
-                f32::NEG_INFINITY
-            },
-        }
+        Self { k, kept: Vec::new(), threshold: if k == 0 { f32::INFINITY } else { f32::NEG_INFINITY } }
     }
 
     /// Adds the scores of rows `first_row..`, all of them higher than any row pushed before.
@@ -77,8 +65,7 @@ impl TopK {
     /// Drops all but the best `k`; their worst is the threshold from here on.
     fn shrink(&mut self) {
         if self.kept.len() > self.k {
-            self.kept
-                .select_nth_unstable_by(self.k - 1, Neighbor::by_rank);
+            self.kept.select_nth_unstable_by(self.k - 1, Neighbor::by_rank);
             self.kept.truncate(self.k);
             self.threshold = self.kept[self.k - 1].score;
         }
@@ -104,10 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn naive(scores: &[f32], k: usize) -> Vec<Neighbor> {
-        let all = scores.iter().enumerate().map(|(row, &score)| Neighbor {
-            row: row as u32,
-            score,
-        });
+        let all = scores.iter().enumerate().map(|(row, &score)| Neighbor { row: row as u32, score });
         let mut all: Vec<_> = all.filter(|n| !n.score.is_nan()).collect();
         all.sort_by(Neighbor::by_rank);
         all.truncate(k);

@@ -15,30 +15,17 @@ impl Vectors {
     /// # Errors
     /// [`Error::Mismatch`] where `data` is no whole number of rows, or `dim` is 0 and there are data.
     pub fn new(dim: usize, data: Vec<f32>) -> crate::Result<Self> {
-        let whole = if dim == 0 {
-            data.is_empty()
-        } else {
-            data.len().is_multiple_of(dim)
-        };
+        let whole = if dim == 0 { data.is_empty() } else { data.len().is_multiple_of(dim) };
         if !whole {
             let (left, right) = (data.len(), dim);
-            return Err(Error::Mismatch {
-                what: "length",
-                left,
-                left_of: "the data",
-                right,
-                right_of: "a row",
-            });
+            return Err(Error::Mismatch { what: "length", left, left_of: "the data", right, right_of: "a row" });
         }
         Ok(Self { dim, data })
     }
 
     /// No rows yet, of `dim` numbers each.
     pub fn empty(dim: usize) -> Self {
-        Self {
-            dim,
-            data: Vec::new(),
-        }
+        Self { dim, data: Vec::new() }
     }
 
     /// Length of a row.
@@ -87,10 +74,7 @@ impl Vectors {
 
     /// Borrows all rows.
     pub fn view(&self) -> VectorsView<'_> {
-        VectorsView {
-            dim: self.dim,
-            data: &self.data,
-        }
+        VectorsView { dim: self.dim, data: &self.data }
     }
 }
 
@@ -107,10 +91,7 @@ impl<'a> VectorsView<'a> {
     /// # Panics
     /// Where `data` is no whole number of rows.
     pub fn new(dim: usize, data: &'a [f32]) -> Self {
-        assert!(
-            data.is_empty() || (dim > 0 && data.len().is_multiple_of(dim)),
-            "not a whole number of rows"
-        );
+        assert!(data.is_empty() || (dim > 0 && data.len().is_multiple_of(dim)), "not a whole number of rows");
         Self { dim, data }
     }
 
@@ -141,10 +122,7 @@ impl<'a> VectorsView<'a> {
 
     /// Rows `start..end`.
     pub fn rows(&self, start: usize, end: usize) -> VectorsView<'a> {
-        VectorsView {
-            dim: self.dim,
-            data: &self.data[start * self.dim..end * self.dim],
-        }
+        VectorsView { dim: self.dim, data: &self.data[start * self.dim..end * self.dim] }
     }
 }
 

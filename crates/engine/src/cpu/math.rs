@@ -102,3 +102,22 @@ pub(crate) unsafe fn tanh<S: Simd>(x: S::V) -> S::V {
         S::fma(near, S::sub(series, ratio), ratio)
     }
 }
+
+/// `x·(1 + tanh(u))/2` with `u = √(2/π)(x + 0.044715 x³)`, and its derivative.
+///
+/// # Safety
+/// The processor has the instruction set `S`.
+#[inline(always)]
+pub(crate) unsafe fn gelu_tanh_with_slope<S: Simd>(x: S::V) -> (S::V, S::V) {
+    // SAFETY: register arithmetic only.
+    unsafe {
+        let (half, one) = (S::splat(0.5), S::splat(1.0));
+        let x2 = S::mul(x, x);
+        let u = S::mul(S::mul(x, S::splat(0.797_884_6)), S::fma(x2, S::splat(0.044_715), one));
+        let t = tanh::<S>(u);
+        let share = S::fma(t, half, half);
+        let du = S::mul(S::splat(0.797_884_6), S::fma(x2, S::splat(3.0 * 0.044_715), one));
+        let dt = S::mul(S::sub(one, S::mul(t, t)), du);
+        (S::mul(x, share), S::fma(S::mul(half, x), dt, share))
+    }
+}

@@ -108,6 +108,25 @@ kernels! {
         });
     }
 
+    /// `y[i] = x·(1 + tanh(√(2/π)(x + 0.044715 x³)))/2`, n elements; `x` and `y` may be the same.
+    fn gelu_tanh<S>(n: usize, x: *const f32, y: *mut f32) {
+        each!(S, n, |i, left| S::store_part(y.add(i), left, math::gelu_tanh_with_slope::<S>(S::load_part(x.add(i), left)).0),
+            S::store(y.add(i), math::gelu_tanh_with_slope::<S>(S::load(x.add(i))).0));
+    }
+
+    /// `dx[i] = dy[i]·gelu_tanh′(x[i])`, n elements.
+    fn gelu_tanh_backward<S>(n: usize, x: *const f32, dy: *const f32, dx: *mut f32) {
+        each!(S, n, |i, left| S::store_part(dx.add(i), left, S::mul(S::load_part(dy.add(i), left), math::gelu_tanh_with_slope::<S>(S::load_part(x.add(i), left)).1)),
+            S::store(dx.add(i), S::mul(S::load(dy.add(i)), math::gelu_tanh_with_slope::<S>(S::load(x.add(i))).1)));
+    }
+
+    /// `y[i] = max(x[i], 0)`, n elements; `x` and `y` may be the same.
+    fn relu<S>(n: usize, x: *const f32, y: *mut f32) {
+        let zero = S::splat(0.0);
+        each!(S, n, |i, left| S::store_part(y.add(i), left, S::max(S::load_part(x.add(i), left), zero)),
+            S::store(y.add(i), S::max(S::load(x.add(i)), zero)));
+    }
+
     /// One row of GeGLU: `y[i] = gelu(x[i])·x[n + i]`.
     fn geglu<S>(n: usize, x: *const f32, y: *mut f32) {
         each!(S, n, |i, left| S::store_part(y.add(i), left, S::mul(math::gelu::<S>(S::load_part(x.add(i), left)), S::load_part(x.add(n + i), left))),

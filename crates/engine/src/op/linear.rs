@@ -16,8 +16,12 @@ pub enum Activation {
     Identity,
     /// Gaussian error linear unit, the exact one.
     Gelu,
+    /// Gaussian error linear unit by the tanh approximation.
+    GeluTanh,
     /// Hyperbolic tangent.
     Tanh,
+    /// `max(x, 0)`.
+    Relu,
 }
 
 struct Linear {
@@ -142,7 +146,13 @@ impl Linear {
                 let (x, d, to) = (before[start..end].as_ptr(), dy[start..end].as_ptr(), shared.at(start));
                 match self.activation {
                     Activation::Gelu => rows::gelu_backward(isa, end - start, x, d, to),
+                    Activation::GeluTanh => rows::gelu_tanh_backward(isa, end - start, x, d, to),
                     Activation::Tanh => rows::tanh_backward(isa, end - start, x, d, to),
+                    Activation::Relu => {
+                        for i in 0..end - start {
+                            *to.add(i) = if *x.add(i) > 0.0 { *d.add(i) } else { 0.0 };
+                        }
+                    }
                     Activation::Identity => unreachable!("the identity keeps nothing"),
                 }
             }
@@ -210,7 +220,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
             match activation {
                 Activation::Identity => {}
                 Activation::Gelu => rows::gelu(isa, block.len(), p, p),
+                Activation::GeluTanh => rows::gelu_tanh(isa, block.len(), p, p),
                 Activation::Tanh => rows::tanh(isa, block.len(), p, p),
+                Activation::Relu => rows::relu(isa, block.len(), p, p),
             }
         }
     });
@@ -226,9 +238,18 @@ mod tests {
     #[test]
     fn gradients_of_every_activation() {
         let inputs = [random(1, &[5, 7]), random(2, &[9, 7]), random(3, &[9])];
-        for activation in [Activation::Identity, Activation::Gelu, Activation::Tanh] {
+        for activation in [Activation::Identity, Activation::Gelu, Activation::GeluTanh, Activation::Tanh] {
             gradients_match(&inputs, |x| linear(&x[0], &x[1], Some(&x[2]), activation));
         }
+    }
+
+    #[test]
+    fn relu_passes_the_gradient_of_positive_outputs_only() {
+        let x = Tensor::parameter(vec![2.0, -3.0], &[2, 1]);
+        let out = linear(&x, &Tensor::new(vec![1.0], &[1, 1]), None, Activation::Relu);
+        let mut gradients = crate::Gradients::default();
+        out.backward_from(Tensor::new(vec![5.0, 7.0], &[2, 1]), &mut gradients);
+        assert_eq!((out.data(), gradients.get(&x).unwrap().data()), (&[2.0, 0.0][..], &[5.0, 0.0][..]));
     }
 
     #[test]

@@ -59,7 +59,9 @@ impl FolderLayout {
 fn transformer(folder: &Path, pooling: Pooling) -> Result<FolderLayout> {
     let architecture = ArchitectureConfig::read(&folder.join("config.json"))?;
     let (length, lowercase) = transformer_settings(folder)?;
-    let length = length.map_or_else(|| tokenizer_length(folder), |length| Ok(Some(length)))?;
+    // Of a bare transformer a learned position table says how long texts can be; else the tokenizer does.
+    let by_table = !folder.join("modules.json").exists() && matches!(architecture, ArchitectureConfig::Bert(_));
+    let length = if length.is_none() && !by_table { tokenizer_length(folder)? } else { length };
     let max_tokens = [length, architecture.max_tokens()].into_iter().flatten().min();
     let weights = weight_files(folder)?;
     let tokenizer = folder.to_owned();

@@ -1,0 +1,357 @@
+//! A retrieval model: tokenizer, backbone, pooling, dense layers, normalisation and prompts; texts in, vectors out.
+
+use std::path::{Path, PathBuf};
+
+use isogloss_dense::{Encoder, EncoderError, Side, Vectors};
+use isogloss_engine::op::{self, Activation};
+use isogloss_engine::{Key, Packed, Tensor, no_grad, sequential};
+use rayon::prelude::*;
+
+use crate::bert::Bert;
+use crate::config::{Activation as Inner, ArchitectureConfig};
+use crate::error::{Error, Result};
+use crate::folder::{DenseActivation, FolderLayout};
+use crate::layers::{Linear, Named, NamedMut, Source};
+use crate::modern_bert::ModernBert;
+use crate::pooling::Pooling;
+use crate::static_embedding::StaticEmbedding;
+use crate::tokens::{TokenIds, Tokenizer};
+use crate::weights::{Checkpoint, write_safetensors};
+
+/// Tokens that one core encodes at once: enough for wide matrix products, few enough for its cache.
+const CHUNK_TOKENS: usize = 512;
+
+/// The part that turns token ids into token vectors (or, for a static table, sequence vectors).
+enum Backbone {
+    Bert(Bert),
+    ModernBert(ModernBert),
+    Static(StaticEmbedding),
+}
+
+/// A bi-encoder.
+pub struct BiEncoder {
+    layout: FolderLayout,
+    tokenizer: Tokenizer,
+    backbone: Backbone,
+    dense: Vec<(Linear, Activation)>,
+}
+
+/// What is asked of a model over what its folder says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Pooling of token vectors.
+    pub pooling: Option<Pooling>,
+    /// Whether vectors are L2-normalised.
+    pub normalize: Option<bool>,
+    /// Longest text in tokens.
+    pub max_tokens: Option<usize>,
+}
+
+fn pooling_op(pooling: Pooling) -> op::Pooling {
+    match pooling {
+        Pooling::Cls => op::Pooling::Cls,
+        Pooling::Mean => op::Pooling::Mean,
+        Pooling::Last => op::Pooling::Last,
+    }
+}
+
+fn dense_activation(activation: DenseActivation) -> Activation {
+    match activation {
+        DenseActivation::Identity => Activation::Identity,
+        DenseActivation::Tanh => Activation::Tanh,
+        DenseActivation::Relu => Activation::Relu,
+        DenseActivation::Gelu => Activation::Gelu,
+    }
+}
+
+impl Backbone {
+    fn load(layout: &FolderLayout) -> Result<Backbone> {
+        let mut checkpoint = Checkpoint::from_files(&layout.weights)?;
+        match &layout.architecture {
+            ArchitectureConfig::Bert(c) => Ok(Backbone::Bert(Bert::load(c, &mut checkpoint)?)),
+            ArchitectureConfig::ModernBert(c) if c.activation != Inner::Gelu => {
+                let known = "gelu";
+                let path = layout.weights[0].with_file_name("config.json");
+                Err(Error::Unsupported { path, key: "hidden_activation".into(), name: "gelu_pytorch_tanh".into(), known })
+            }
+            ArchitectureConfig::ModernBert(c) => Ok(Backbone::ModernBert(ModernBert::load(c, &mut checkpoint)?)),
+            ArchitectureConfig::Static(c) => Ok(Backbone::Static(StaticEmbedding::load(c, &checkpoint)?)),
+        }
+    }
+
+    fn fresh(architecture: &ArchitectureConfig, key: Key) -> Backbone {
+        match architecture {
+            ArchitectureConfig::Bert(c) => Backbone::Bert(Bert::fresh(c, key)),
+            ArchitectureConfig::ModernBert(c) => Backbone::ModernBert(ModernBert::fresh(c, key)),
+            ArchitectureConfig::Static(c) => Backbone::Static(StaticEmbedding::fresh(c, key)),
+        }
+    }
+
+    fn parameters(&self) -> Named<'_> {
+        match self {
+            Backbone::Bert(m) => m.parameters(),
+            Backbone::ModernBert(m) => m.parameters(),
+            Backbone::Static(m) => m.parameters(),
+        }
+    }
+
+    fn parameters_mut(&mut self) -> NamedMut<'_> {
+        match self {
+            Backbone::Bert(m) => m.parameters_mut(),
+            Backbone::ModernBert(m) => m.parameters_mut(),
+            Backbone::Static(m) => m.parameters_mut(),
+        }
+    }
+}
+
+impl BiEncoder {
+    /// Loads a model folder, or a model by name from the local cache or the hub.
+    ///
+    /// # Errors
+    /// The folder lacks something, holds an unknown architecture, or a tensor is missing, misshapen or not finite.
+    pub fn load(name: &str, overrides: &Overrides) -> Result<BiEncoder> {
+        let folder = crate::hub::resolve(name)?;
+        let mut layout = FolderLayout::read(&folder, overrides.pooling)?;
+        layout.normalize = overrides.normalize.unwrap_or(layout.normalize);
+        if let Some(limit) = overrides.max_tokens {
+            layout.max_tokens = Some(layout.architecture.max_tokens().map_or(limit, |most| most.min(limit)));
+        }
+        BiEncoder::from_layout(layout)
+    }
+
+    fn from_layout(layout: FolderLayout) -> Result<BiEncoder> {
+        let tokenizer = load_tokenizer(&layout)?;
+        let backbone = Backbone::load(&layout)?;
+        let dense = layout.dense.iter().map(|layer| {
+            let checkpoint = Checkpoint::from_files(std::slice::from_ref(&layer.weights))?;
+            let shape = (layer.out_features, layer.in_features);
+            let linear = Linear::load(&Source::Checkpoint(&checkpoint), "linear", shape, layer.bias)?;
+            Ok((linear, dense_activation(layer.activation)))
+        });
+        Ok(BiEncoder { dense: dense.collect::<Result<_>>()?, tokenizer, backbone, layout })
+    }
+
+    /// A model with random weights.
+    ///
+    /// # Errors
+    /// The tokenizer cannot be read, or has more ids than the model has rows.
+    pub fn fresh(layout: FolderLayout, key: Key) -> Result<BiEncoder> {
+        let tokenizer = load_tokenizer(&layout)?;
+        let backbone = Backbone::fresh(&layout.architecture, key);
+        Ok(BiEncoder { tokenizer, backbone, dense: Vec::new(), layout })
+    }
+
+    /// The model as saved in another folder, with this one's overrides gone.
+    ///
+    /// # Errors
+    /// As [`BiEncoder::load`].
+    pub fn reload(&self, folder: &Path) -> Result<BiEncoder> {
+        BiEncoder::from_layout(FolderLayout::read(folder, None)?)
+    }
+
+    /// What the model's folder says of it.
+    pub fn layout(&self) -> &FolderLayout {
+        &self.layout
+    }
+
+    /// Changes the prompts of the two sides.
+    pub fn set_prompts(&mut self, query: Option<&str>, passage: Option<&str>) {
+        for (name, prompt) in [("query", query), ("passage", passage)] {
+            if let Some(prompt) = prompt {
+                self.layout.prompts.insert(name.into(), prompt.into());
+            }
+        }
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Token ids of texts, with the prompt of their side, special tokens and truncation as the model wants them.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn tokenize(&self, texts: &[&str], side: Side) -> Result<Vec<TokenIds>> {
+        self.tokenize_with(texts, self.layout.prompt(side))
+    }
+
+    /// As [`BiEncoder::tokenize`], with a given prompt.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn tokenize_with(&self, texts: &[&str], prompt: &str) -> Result<Vec<TokenIds>> {
+        if let Backbone::Static(_) = self.backbone {
+            let plain = |text: &&str| {
+                let mut ids = self.tokenizer.encode_plain(&format!("{prompt}{text}"))?;
+                ids.truncate(self.layout.max_tokens.unwrap_or(usize::MAX));
+                Ok(TokenIds { ids, type_ids: None, prompt_tokens: 0 })
+            };
+            return texts.par_iter().map(plain).collect();
+        }
+        self.tokenizer.encode_batch(texts, prompt, self.layout.max_tokens.unwrap_or(usize::MAX))
+    }
+
+    /// Number of tokens of a text without prompt, special tokens and truncation; 0 if it cannot be tokenized.
+    pub fn count_tokens(&self, text: &str) -> usize {
+        self.tokenizer.encode_plain(text).map_or(0, |ids| ids.len())
+    }
+
+    /// Last hidden states of packed sequences, `[tokens, hidden]`; a static table has none and gives its rows' means.
+    pub fn hidden_states(&self, sequences: &[TokenIds], packed: &Packed, dropout: Option<Key>) -> Tensor {
+        let ids: Vec<u32> = sequences.iter().flat_map(|s| &s.ids).copied().collect();
+        match &self.backbone {
+            Backbone::Bert(m) => {
+                let paired = sequences.iter().any(|s| s.type_ids.is_some());
+                let types = |s: &TokenIds| s.type_ids.clone().unwrap_or_else(|| vec![0; s.ids.len()]);
+                let types: Option<Vec<u32>> = paired.then(|| sequences.iter().flat_map(types).collect());
+                m.forward(&ids, types.as_deref(), packed, dropout)
+            }
+            Backbone::ModernBert(m) => m.forward(&ids, packed, dropout),
+            Backbone::Static(m) => m.forward(&ids, packed),
+        }
+    }
+
+    /// Embeddings of packed sequences, `[sequences, dim]`. `dropout` is the key of a training pass.
+    pub fn forward(&self, sequences: &[TokenIds], packed: &Packed, dropout: Option<Key>) -> Tensor {
+        let hidden = self.hidden_states(sequences, packed, dropout);
+        let mut x = match self.backbone {
+            Backbone::Static(_) => hidden,
+            _ => {
+                let skip: Vec<usize> = match self.layout.include_prompt {
+                    true => Vec::new(),
+                    false => sequences.iter().map(|s| s.prompt_tokens).collect(),
+                };
+                op::pool(&hidden, packed, pooling_op(self.layout.pooling), &skip)
+            }
+        };
+        for (linear, activation) in &self.dense {
+            x = linear.forward(&x, *activation);
+        }
+        if self.layout.normalize { op::l2_normalize(&x) } else { x }
+    }
+
+    /// Encodes tokenized texts over all cores: sorted by length, in chunks of a few hundred tokens, each on one core.
+    pub fn encode_tokens(&self, sequences: &[TokenIds]) -> Vectors {
+        let dim = self.layout.dim();
+        let mut order: Vec<usize> = (0..sequences.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(sequences[i].ids.len()));
+        let chunks = chunks(&order, sequences);
+        let encoded: Vec<Tensor> = chunks
+            .par_iter()
+            .with_max_len(1)
+            .map(|rows| {
+                let chunk: Vec<TokenIds> = rows.iter().map(|&i| sequences[i].clone()).collect();
+                let packed = Packed::new(chunk.iter().map(|s| s.ids.len()), 0);
+                sequential(|| no_grad(|| self.forward(&chunk, &packed, None)))
+            })
+            .collect();
+        let mut data = vec![0.0; sequences.len() * dim];
+        for (rows, vectors) in chunks.iter().zip(&encoded) {
+            for (&i, vector) in rows.iter().zip(vectors.data().chunks_exact(dim)) {
+                data[i * dim..(i + 1) * dim].copy_from_slice(vector);
+            }
+        }
+        Vectors::new(dim, data).expect("as many elements as rows times dim")
+    }
+
+    /// Named parameters in a fixed order. Query, key and value of a BERT layer are one parameter, `…attention.self.qkv`.
+    pub fn parameters(&self) -> Vec<(String, &Tensor)> {
+        let mut to = self.backbone.parameters();
+        for (n, (linear, _)) in self.dense.iter().enumerate() {
+            linear.parameters(&format!("dense.{n}"), &mut to);
+        }
+        to
+    }
+
+    /// As [`BiEncoder::parameters`], to change.
+    pub fn parameters_mut(&mut self) -> Vec<(String, &mut Tensor)> {
+        let mut to = self.backbone.parameters_mut();
+        for (n, (linear, _)) in self.dense.iter_mut().enumerate() {
+            linear.parameters_mut(&format!("dense.{n}"), &mut to);
+        }
+        to
+    }
+
+    /// Writes the folder that sentence-transformers and other tools load; at once, or not at all.
+    ///
+    /// # Errors
+    /// The folder cannot be written or holds other files than a model.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        self.save_with(folder, "")
+    }
+
+    /// As [`BiEncoder::save`], with how the model was made for its card.
+    ///
+    /// # Errors
+    /// As [`BiEncoder::save`].
+    pub fn save_with(&self, folder: &Path, manifest: &str) -> Result<()> {
+        self.layout.write(folder, manifest, |to| {
+            let format = ("format", "pt".to_string());
+            write_safetensors(&to.join("model.safetensors"), hugging_face_tensors(self.backbone.parameters()), format.clone())?;
+            for (n, (linear, _)) in self.dense.iter().enumerate() {
+                let path: PathBuf = to.join(format!("{}_Dense/model.safetensors", n + 2));
+                let mut parameters = Vec::new();
+                linear.parameters("linear", &mut parameters);
+                write_safetensors(&path, hugging_face_tensors(parameters), format.clone())?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn load_tokenizer(layout: &FolderLayout) -> Result<Tokenizer> {
+    let tokenizer = Tokenizer::load(&layout.tokenizer)?;
+    let rows = layout.architecture.vocab_size();
+    if tokenizer.vocab_size() > rows {
+        let path = layout.tokenizer.join("tokenizer.json");
+        let got = tokenizer.vocab_size().to_string();
+        return Err(Error::Key { path, key: "vocabulary size".into(), expected: "at most the rows of the word table", got });
+    }
+    if layout.lowercase { tokenizer.lowercased() } else { Ok(tokenizer) }
+}
+
+/// Runs of `order` of at most [`CHUNK_TOKENS`] tokens, at least one sequence each.
+fn chunks(order: &[usize], sequences: &[TokenIds]) -> Vec<Vec<usize>> {
+    let mut chunks: Vec<Vec<usize>> = Vec::new();
+    let mut held = usize::MAX;
+    for &i in order {
+        let n = sequences[i].ids.len();
+        if held.saturating_add(n) > CHUNK_TOKENS {
+            chunks.push(Vec::new());
+            held = 0;
+        }
+        held += n;
+        chunks.last_mut().expect("pushed above").push(i);
+    }
+    chunks
+}
+
+/// Parameters under their names in Hugging Face checkpoints: a stacked query, key and value come apart.
+fn hugging_face_tensors(parameters: Named<'_>) -> Vec<(String, Vec<usize>, &[f32])> {
+    let mut tensors = Vec::new();
+    for (name, tensor) in parameters {
+        let (data, shape) = (tensor.data(), tensor.shape());
+        match name.split_once(".self.qkv.") {
+            None => tensors.push((name, shape.to_vec(), data)),
+            Some((layer, kind)) => {
+                let mut part_shape = shape.to_vec();
+                part_shape[0] /= 3;
+                for (part, values) in ["query", "key", "value"].iter().zip(data.chunks_exact(data.len() / 3)) {
+                    tensors.push((format!("{layer}.self.{part}.{kind}"), part_shape.clone(), values));
+                }
+            }
+        }
+    }
+    tensors
+}
+
+impl Encoder for BiEncoder {
+    fn dim(&self) -> usize {
+        self.layout.dim()
+    }
+
+    fn encode(&self, texts: &[&str], side: Side) -> std::result::Result<Vectors, EncoderError> {
+        Ok(self.encode_tokens(&self.tokenize(texts, side)?))
+    }
+}

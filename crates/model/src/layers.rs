@@ -1,0 +1,140 @@
+//! The layers that encoders are made of: parameters by name, and the operation on them.
+
+use isogloss_engine::op::{self, Activation};
+use isogloss_engine::{Buffer, Key, Tensor};
+
+use crate::error::Result;
+use crate::weights::Checkpoint;
+
+/// Standard deviation of fresh weights, as BERT's.
+pub(crate) const INITIAL_DEVIATION: f32 = 0.02;
+
+/// Where parameters come from: a checkpoint, or fresh random values.
+pub(crate) enum Source<'a> {
+    /// Tensors by name.
+    Checkpoint(&'a Checkpoint),
+    /// Normal values of this standard deviation.
+    Fresh(Key, f32),
+}
+
+impl Source<'_> {
+    /// A weight: from the checkpoint, or normal values keyed by its name.
+    pub(crate) fn weight(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        match self {
+            Source::Checkpoint(c) => c.parameter(name, shape),
+            Source::Fresh(key, deviation) => {
+                let key = name.bytes().fold(*key, |key, byte| key.derive(u64::from(byte)));
+                let n = shape.iter().product::<usize>() as u64;
+                let values: Vec<f32> = (0..n).map(|i| deviation * key.normal(i)).collect();
+                Ok(Tensor::parameter(Buffer::from(values), shape))
+            }
+        }
+    }
+
+    fn constant(&self, name: &str, n: usize, value: f32) -> Result<Tensor> {
+        match self {
+            Source::Checkpoint(c) => c.parameter(name, &[n]),
+            Source::Fresh(..) => Ok(Tensor::parameter(vec![value; n], &[n])),
+        }
+    }
+}
+
+/// Named parameters, in the order in which the optimiser sees them.
+pub(crate) type Named<'a> = Vec<(String, &'a Tensor)>;
+/// The same, to change.
+pub(crate) type NamedMut<'a> = Vec<(String, &'a mut Tensor)>;
+
+/// An affine map.
+pub(crate) struct Linear {
+    pub weight: Tensor,
+    pub bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub(crate) fn load(source: &Source, name: &str, (n, k): (usize, usize), bias: bool) -> Result<Linear> {
+        let weight = source.weight(&format!("{name}.weight"), &[n, k])?;
+        let bias = bias.then(|| source.constant(&format!("{name}.bias"), n, 0.0)).transpose()?;
+        Ok(Linear { weight, bias })
+    }
+
+    /// One map of the outputs of several, stored apart under `names`.
+    pub(crate) fn load_stacked(source: &Source, names: [String; 3], (n, k): (usize, usize)) -> Result<Linear> {
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        for name in names {
+            let part = Linear::load(source, &name, (n, k), true)?;
+            weight.extend_from_slice(part.weight.data());
+            bias.extend_from_slice(part.bias.iter().next().expect("loaded with a bias").data());
+        }
+        Ok(Linear { weight: Tensor::parameter(weight, &[3 * n, k]), bias: Some(Tensor::parameter(bias, &[3 * n])) })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, activation: Activation) -> Tensor {
+        op::linear(x, &self.weight, self.bias.as_ref(), activation)
+    }
+
+    pub(crate) fn parameters<'a>(&'a self, name: &str, to: &mut Named<'a>) {
+        to.push((format!("{name}.weight"), &self.weight));
+        to.extend(self.bias.as_ref().map(|b| (format!("{name}.bias"), b)));
+    }
+
+    pub(crate) fn parameters_mut<'a>(&'a mut self, name: &str, to: &mut NamedMut<'a>) {
+        to.push((format!("{name}.weight"), &mut self.weight));
+        to.extend(self.bias.as_mut().map(|b| (format!("{name}.bias"), b)));
+    }
+}
+
+/// Layer normalisation with learned scale.
+pub(crate) struct LayerNorm {
+    pub weight: Tensor,
+    pub bias: Option<Tensor>,
+    pub eps: f32,
+}
+
+impl LayerNorm {
+    pub(crate) fn load(source: &Source, name: &str, n: usize, eps: f32, bias: bool) -> Result<LayerNorm> {
+        let weight = source.constant(&format!("{name}.weight"), n, 1.0)?;
+        let bias = bias.then(|| source.constant(&format!("{name}.bias"), n, 0.0)).transpose()?;
+        Ok(LayerNorm { weight, bias, eps })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, residual: Option<&Tensor>) -> Tensor {
+        op::layer_norm(x, residual, &self.weight, self.bias.as_ref(), self.eps)
+    }
+
+    pub(crate) fn parameters<'a>(&'a self, name: &str, to: &mut Named<'a>) {
+        to.push((format!("{name}.weight"), &self.weight));
+        to.extend(self.bias.as_ref().map(|b| (format!("{name}.bias"), b)));
+    }
+
+    pub(crate) fn parameters_mut<'a>(&'a mut self, name: &str, to: &mut NamedMut<'a>) {
+        to.push((format!("{name}.weight"), &mut self.weight));
+        to.extend(self.bias.as_mut().map(|b| (format!("{name}.bias"), b)));
+    }
+}
+
+/// Dropout sites of one forward pass: each site has its own key, in the order in which they are met.
+pub(crate) struct DropoutSites {
+    key: Option<Key>,
+    next: u64,
+}
+
+impl DropoutSites {
+    /// No dropout if there is no key.
+    pub(crate) fn new(key: Option<Key>) -> DropoutSites {
+        DropoutSites { key, next: 0 }
+    }
+
+    /// The key of the next site, unless its rate is 0 or there is no dropout.
+    pub(crate) fn next(&mut self, rate: f32) -> Option<(f32, Key)> {
+        self.next += 1;
+        self.key.filter(|_| rate > 0.0).map(|key| (rate, key.derive(self.next)))
+    }
+
+    /// Dropout of `x` at the next site.
+    pub(crate) fn apply(&mut self, x: Tensor, packed: &isogloss_engine::Packed, rate: f32) -> Tensor {
+        match self.next(rate) {
+            Some((rate, key)) => op::dropout(&x, packed, rate, key),
+            None => x,
+        }
+    }
+}

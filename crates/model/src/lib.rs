@@ -1,0 +1,29 @@
+//! Models of Isogloss: token ids, encoders, pooling, and the folder in which they live on disk.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod bert;
+mod bi_encoder;
+mod config;
+mod error;
+mod folder;
+mod hub;
+mod layers;
+mod modern_bert;
+mod pooling;
+mod static_embedding;
+mod tokens;
+mod weights;
+
+pub use bert::Bert;
+pub use bi_encoder::{BiEncoder, Overrides};
+pub use config::{
+    Activation, ArchitectureConfig, BertConfig, BertFamily, LayerAttention, ModernBertConfig, Positions, StaticConfig,
+};
+pub use error::{Error, Result};
+pub use folder::{DenseActivation, DenseLayer, FolderLayout};
+pub use hub::resolve;
+pub use modern_bert::ModernBert;
+pub use pooling::Pooling;
+pub use static_embedding::StaticEmbedding;
+pub use tokens::{SpecialTokens, TokenIds, Tokenizer};
+pub use weights::{Checkpoint, read_metadata, write_safetensors};

@@ -1,0 +1,31 @@
+//! Training of retrievers: recipes (which texts, which loss), and the one loop that runs them all.
+//!
+//! The line: [`RunConfig`] → [`TrainingData`] → [`Trainer`] with a [`Recipe`] → a model folder, a log and the resolved configuration.
+#![forbid(unsafe_code)]
+
+mod batch;
+mod checkpoint;
+mod config;
+mod data;
+mod dev;
+mod error;
+pub mod loss;
+mod recipe;
+pub mod recipes;
+mod run;
+mod sampler;
+mod step;
+mod trainer;
+
+pub use config::{
+    Architecture, BatchConfig, CheckpointConfig, DataConfig, EvaluateConfig, ModelConfig, NewModelConfig,
+    OptimizerConfig, RunConfig, ScheduleConfig,
+};
+pub use data::TrainingData;
+pub use dev::DevSet;
+pub use error::{Error, Result};
+pub use recipe::{Group, Recipe};
+pub use run::train;
+pub use sampler::{Pick, Sampler, SamplerState, Stream, language_weights};
+pub use step::{StepOptions, TokenBatch, accumulate};
+pub use trainer::{Observer, Outcome, StepLog, Trainer};

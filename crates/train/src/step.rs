@@ -1,0 +1,136 @@
+//! The gradient of one batch: directly, or cached in constant memory.
+//!
+//! Gradient caching (Gao et al. 2021, arXiv 2101.06983): encode in chunks without a record, take the loss over the whole batch and its
+//! gradient at the embeddings, then encode each chunk again with a record and walk it back from there. The loss itself is
+//! never split, so there is no weight of a chunk to get wrong, and dropout replays because its masks are keyed by row.
+
+use isogloss_engine::{Gradients, Key, Packed, Tensor, no_grad, op};
+use isogloss_model::{BiEncoder, TokenIds};
+
+use crate::error::Result;
+use crate::loss::Loss;
+use crate::recipe::Recipe;
+
+/// The texts of a batch as tokens, group after group.
+pub struct TokenBatch<const GROUPS: usize> {
+    sequences: Vec<TokenIds>,
+    /// Number of texts of each group.
+    sizes: [usize; GROUPS],
+}
+
+impl<const GROUPS: usize> TokenBatch<GROUPS> {
+    /// Tokenizes the texts of a batch.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn new<R: Recipe<GROUPS>>(
+        model: &BiEncoder,
+        recipe: &R,
+        batch: &[R::Example],
+        key: Key,
+    ) -> Result<TokenBatch<GROUPS>> {
+        let mut sequences = Vec::new();
+        let mut sizes = [0; GROUPS];
+        for (size, group) in sizes.iter_mut().zip(recipe.groups(batch, key)) {
+            *size = group.texts.len();
+            sequences.extend(model.tokenize(&group.texts, group.side)?);
+        }
+        Ok(TokenBatch { sequences, sizes })
+    }
+
+    /// Tokens of all texts.
+    pub fn tokens(&self) -> usize {
+        self.sequences.iter().map(|s| s.ids.len()).sum()
+    }
+
+    /// Ranges of rows of at most `tokens` tokens, at least one row each.
+    fn chunks(&self, tokens: usize) -> Vec<std::ops::Range<usize>> {
+        let mut chunks: Vec<std::ops::Range<usize>> = Vec::new();
+        let mut held = 0;
+        for (row, sequence) in self.sequences.iter().enumerate() {
+            held += sequence.ids.len();
+            match chunks.last_mut() {
+                Some(last) if held <= tokens => last.end = row + 1,
+                _ => {
+                    chunks.push(row..row + 1);
+                    held = sequence.ids.len();
+                }
+            }
+        }
+        chunks
+    }
+
+    /// Embeddings of the given rows.
+    fn encode(&self, model: &BiEncoder, rows: std::ops::Range<usize>, dropout: Option<Key>) -> Tensor {
+        let sequences = &self.sequences[rows.clone()];
+        let packed = Packed::new(sequences.iter().map(|s| s.ids.len()), rows.start as u64);
+        model.forward(sequences, &packed, dropout)
+    }
+
+    /// The rows of `all` group by group.
+    fn split(&self, all: &Tensor) -> [Tensor; GROUPS] {
+        let mut start = 0;
+        self.sizes.map(|size| {
+            let rows: Vec<usize> = (start..start + size).collect();
+            start += size;
+            op::gather_rows(all, &rows)
+        })
+    }
+}
+
+/// What the gradient of a batch is taken with.
+#[derive(Clone, Copy, Debug)]
+pub struct StepOptions {
+    /// The batch's key: draws and dropout.
+    pub key: Key,
+    /// Whether dropout is on.
+    pub dropout: bool,
+    /// Batches of more tokens than this are encoded in chunks of at most as many.
+    pub chunk_tokens: Option<usize>,
+    /// The loss is multiplied by it before differentiation.
+    pub weight: f32,
+}
+
+/// Adds the gradient of one batch to `gradients` and returns its loss, unweighted.
+///
+/// # Errors
+/// The tokenizer fails.
+pub fn accumulate<R: Recipe<GROUPS>, const GROUPS: usize>(
+    model: &BiEncoder,
+    recipe: &mut R,
+    batch: &[R::Example],
+    options: StepOptions,
+    gradients: &mut Gradients,
+) -> Result<(Loss, usize)> {
+    let texts = TokenBatch::<GROUPS>::new(model, recipe, batch, options.key)?;
+    let tokens = texts.tokens();
+    let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
+    let chunks = match options.chunk_tokens {
+        Some(limit) if tokens > limit => texts.chunks(limit),
+        _ => vec![0..texts.sequences.len()],
+    };
+    let loss = match chunks.as_slice() {
+        [all] => {
+            let embeddings = texts.encode(model, all.clone(), dropout);
+            let loss = recipe.loss(batch, options.key, texts.split(&embeddings));
+            op::scale(&loss.total, options.weight).backward(gradients);
+            loss
+        }
+        chunks => {
+            let parts: Vec<Tensor> =
+                no_grad(|| chunks.iter().map(|rows| texts.encode(model, rows.clone(), dropout)).collect());
+            let leaf = op::concat_rows(&parts.iter().collect::<Vec<_>>()).leaf();
+            let loss = recipe.loss(batch, options.key, texts.split(&leaf));
+            let mut at_embeddings = Gradients::default();
+            op::scale(&loss.total, options.weight).backward(&mut at_embeddings);
+            if let Some(grad) = at_embeddings.take(&leaf) {
+                for rows in chunks {
+                    let part = op::gather_rows(&grad, &rows.clone().collect::<Vec<_>>());
+                    texts.encode(model, rows.clone(), dropout).backward_from(part, gradients);
+                }
+            }
+            loss
+        }
+    };
+    Ok((loss, tokens))
+}

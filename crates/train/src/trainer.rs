@@ -1,0 +1,284 @@
+//! The training loop: batches, gradients, updates, evaluations, checkpoints, log.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use isogloss_engine::optim::{AdamW, global_norm};
+use isogloss_engine::schedule::Schedule;
+use isogloss_engine::{Gradients, Key};
+use isogloss_ir::Example;
+use isogloss_model::BiEncoder;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::batch;
+use crate::checkpoint::{self, RunState};
+use crate::config::RunConfig;
+use crate::data::TrainingData;
+use crate::dev::DevSet;
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use crate::sampler::Sampler;
+use crate::step::{self, StepOptions};
+
+/// One line of the log.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepLog {
+    /// Optimiser step, from 1.
+    pub step: usize,
+    /// Loss, mean over the accumulated batches.
+    pub loss: f64,
+    /// Every term of it.
+    pub terms: Map<String, Value>,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Learning rate of the update.
+    pub learning_rate: f32,
+    /// Passes over the data set that is furthest.
+    pub epoch: f64,
+    /// Examples of the step.
+    pub rows: usize,
+    /// Tokens of the step.
+    pub tokens: usize,
+    /// Tokens per second of the step.
+    pub tokens_per_second: f64,
+}
+
+/// Follows a run.
+pub trait Observer {
+    /// A step is done.
+    fn step(&mut self, log: &StepLog, steps: usize);
+    /// An evaluation is done.
+    fn evaluated(&mut self, step: usize, measure: &str, value: f64, best: bool);
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Steps done in all.
+    pub steps: usize,
+    /// Whether it stopped because the measure no longer rose.
+    pub stopped_early: bool,
+    /// Best measure and its step.
+    pub best: Option<(f64, usize)>,
+    /// The model folder written.
+    pub model: PathBuf,
+}
+
+/// A run in progress.
+pub struct Trainer<R, const GROUPS: usize> {
+    config: RunConfig,
+    model: BiEncoder,
+    recipe: R,
+    data: TrainingData,
+    dev: Option<DevSet>,
+    sampler: Sampler,
+    optimizer: AdamW,
+    schedule: Schedule,
+    fingerprint: String,
+    step: usize,
+    best: Option<(f64, usize)>,
+    stale: usize,
+    log: File,
+    log_bytes: u64,
+}
+
+impl<R, const GROUPS: usize> Trainer<R, GROUPS>
+where
+    R: Recipe<GROUPS, Example = Example>,
+{
+    /// Prepares a run, from its checkpoint if there is one.
+    ///
+    /// # Errors
+    /// The development set or the checkpoint cannot be read, or the output directory not be written.
+    pub fn new(
+        config: RunConfig,
+        mut model: BiEncoder,
+        recipe: R,
+        data: TrainingData,
+        fingerprint: String,
+    ) -> Result<Self> {
+        let key = Key::new(config.seed);
+        let mut optimizer = AdamW::new(config.optimizer.adamw());
+        let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut optimizer)?;
+        let sampler = Sampler::new(key.derive(1), data.streams.clone(), state.as_ref().map(|s| s.sampler.clone()));
+        let (log, log_bytes) = open_log(&config, state.as_ref())?;
+        Ok(Trainer {
+            dev: config.evaluate.as_ref().map(DevSet::load).transpose()?,
+            schedule: config.schedule()?,
+            step: state.as_ref().map_or(0, |s| s.step),
+            best: state.as_ref().and_then(|s| s.best),
+            stale: state.as_ref().map_or(0, |s| s.stale),
+            config,
+            model,
+            recipe,
+            data,
+            sampler,
+            optimizer,
+            fingerprint,
+            log,
+            log_bytes,
+        })
+    }
+
+    /// Steps already done when the run was prepared.
+    pub fn resumed_at(&self) -> usize {
+        self.step
+    }
+
+    /// Runs to the end and writes the model folder.
+    ///
+    /// # Errors
+    /// The loss or gradient stops being finite, or something cannot be written.
+    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let mut stopped_early = false;
+        while self.step < self.config.schedule.steps {
+            if self.is_stale() {
+                stopped_early = true;
+                break;
+            }
+            let log = self.train_step()?;
+            self.write_log(&log)?;
+            observer.step(&log, self.config.schedule.steps);
+            self.evaluate(observer)?;
+            let every = self.config.checkpoint.every;
+            if every > 0 && self.step.is_multiple_of(every) {
+                self.save_checkpoint()?;
+            }
+        }
+        self.finish(stopped_early)
+    }
+
+    fn is_stale(&self) -> bool {
+        let patience = self.config.evaluate.as_ref().and_then(|e| e.patience);
+        patience.is_some_and(|p| self.stale >= p)
+    }
+
+    /// One optimiser step.
+    fn train_step(&mut self) -> Result<StepLog> {
+        let start = Instant::now();
+        let step_key = Key::new(self.config.seed).derive(2).derive(self.step as u64);
+        let accumulate = self.config.batch.accumulate;
+        let mut gradients = Gradients::default();
+        let (mut loss, mut rows, mut tokens, mut terms) = (0.0, 0, 0, Map::new());
+        for part in 0..accumulate {
+            let batch = self.next_batch();
+            let options = StepOptions {
+                key: step_key.derive(part as u64),
+                dropout: self.config.model.dropout,
+                chunk_tokens: self.config.batch.chunk_tokens,
+                weight: 1.0 / accumulate as f32,
+            };
+            let (value, count) = step::accumulate(&self.model, &mut self.recipe, &batch, options, &mut gradients)?;
+            loss += f64::from(value.total.item()) / accumulate as f64;
+            for (name, term) in value.terms {
+                let sum = terms.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+                terms.insert(name.into(), json!(sum + f64::from(term) / accumulate as f64));
+            }
+            rows += batch.len();
+            tokens += count;
+        }
+        self.require_finite("loss", loss)?;
+        let gradient_norm = global_norm(self.model.parameters().into_iter().map(|(_, t)| t), &gradients);
+        self.require_finite("gradient norm", gradient_norm)?;
+        let learning_rate = self.schedule.rate(self.step);
+        let factor = clip_factor(f64::from(self.config.optimizer.clip), gradient_norm);
+        self.optimizer.step(self.model.parameters_mut(), &gradients, learning_rate, factor);
+        self.step += 1;
+        let seconds = start.elapsed().as_secs_f64();
+        let (step, epoch) = (self.step, self.sampler.epochs());
+        let tokens_per_second = tokens as f64 / seconds;
+        Ok(StepLog { step, loss, terms, gradient_norm, learning_rate, epoch, rows, tokens, tokens_per_second })
+    }
+
+    fn next_batch(&mut self) -> Vec<Example> {
+        let (recipe, model) = (&self.recipe, &self.model);
+        let count = |examples: &[&Example]| -> Vec<usize> {
+            examples.iter().map(|e| recipe.texts(e).iter().map(|t| model.count_tokens(t)).sum()).collect()
+        };
+        let picked = batch::fill(&mut self.sampler, &self.data, &self.config.batch, |e| recipe.texts(e), count);
+        picked.into_iter().cloned().collect()
+    }
+
+    fn require_finite(&self, what: &'static str, value: f64) -> Result<()> {
+        if value.is_finite() { Ok(()) } else { Err(Error::NotFinite { step: self.step, what, value }) }
+    }
+
+    /// Evaluates if it is time to, and keeps the model if it is the best.
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let (Some(config), Some(dev)) = (&self.config.evaluate, &self.dev) else { return Ok(()) };
+        if !self.step.is_multiple_of(config.every) && self.step != self.config.schedule.steps {
+            return Ok(());
+        }
+        let value = dev.score(&self.model)?;
+        let best = self.best.is_none_or(|(so_far, _)| value > so_far);
+        let measure = dev.measure();
+        if best {
+            self.best = Some((value, self.step));
+            self.stale = 0;
+            if config.keep_best {
+                self.model.save(&self.config.out.join("best"))?;
+            }
+        } else {
+            self.stale += 1;
+        }
+        self.write_log(&json!({"step": self.step, "measure": measure, "value": value, "best": best}))?;
+        observer.evaluated(self.step, &measure, value, best);
+        Ok(())
+    }
+
+    fn write_log(&mut self, line: &impl Serialize) -> Result<()> {
+        let path = self.config.out.join("log.jsonl");
+        let mut text = serde_json::to_string(line).map_err(|e| Error::value("log", e.to_string()))?;
+        text.push('\n');
+        self.log_bytes += text.len() as u64;
+        self.log.write_all(text.as_bytes()).map_err(|e| Error::io(&path, e))
+    }
+
+    fn save_checkpoint(&self) -> Result<()> {
+        let state = RunState {
+            fingerprint: self.fingerprint.clone(),
+            step: self.step,
+            updates: self.optimizer.updates,
+            sampler: self.sampler.state().clone(),
+            best: self.best,
+            stale: self.stale,
+            log_bytes: self.log_bytes,
+        };
+        checkpoint::save(&self.config.out, &self.model, &self.optimizer, &state)
+    }
+
+    /// Writes the resulting model folder.
+    fn finish(self, stopped_early: bool) -> Result<Outcome> {
+        let model = self.config.out.join("model");
+        let keep_best = self.config.evaluate.as_ref().is_some_and(|e| e.keep_best) && self.best.is_some();
+        if keep_best {
+            self.model.reload(&self.config.out.join("best"))?.save(&model)?;
+        } else {
+            self.model.save(&model)?;
+        }
+        let checkpoint = checkpoint::checkpoint_path(&self.config.out);
+        if checkpoint.exists() {
+            fs::remove_file(&checkpoint).map_err(|e| Error::io(&checkpoint, e))?;
+        }
+        Ok(Outcome { steps: self.step, stopped_early, best: self.best, model })
+    }
+}
+
+/// What gradients are multiplied by so that their norm stays within `limit`, as in PyTorch; 1 if the limit is 0.
+fn clip_factor(limit: f64, norm: f64) -> f32 {
+    if limit == 0.0 { 1.0 } else { (limit / (norm + 1e-6)).min(1.0) as f32 }
+}
+
+/// The log, cut to what the checkpoint knows of.
+fn open_log(config: &RunConfig, state: Option<&RunState>) -> Result<(File, u64)> {
+    fs::create_dir_all(&config.out).map_err(|e| Error::io(&config.out, e))?;
+    let path = config.out.join("log.jsonl");
+    let log = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(&path, e))?;
+    let length = log.metadata().map_err(|e| Error::io(&path, e))?.len();
+    let known = state.map_or(0, |s| s.log_bytes).min(length);
+    log.set_len(known).map_err(|e| Error::io(&path, e))?;
+    Ok((log, known))
+}
