@@ -1,7 +1,9 @@
 //! The command line: what holds for every verb.
 
 use crate::cmd::Command;
+use crate::exit::Fault;
 use clap::Parser;
+use isogloss_engine::Isa;
 use std::num::NonZeroUsize;
 
 /// Train, run and judge search across languages.
@@ -12,6 +14,10 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZeroUsize>,
 
+    /// CPU instructions to compute with [default: the widest the machine has].
+    #[arg(long, global = true, value_name = "avx512|avx2|neon|portable")]
+    cpu: Option<Isa>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -21,6 +27,9 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()?;
+        }
+        if let Some(isa) = self.cpu {
+            Isa::select(isa).map_err(|problem| Fault::option("--cpu", problem))?;
         }
         self.command.run()
     }

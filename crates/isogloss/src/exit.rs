@@ -1,42 +1,153 @@
 //! How the program ends: 0 for done, 2 for a fault in what it was given, 1 for a fault of its own.
 
+use clap::error::ErrorKind;
+use std::fmt;
 use std::io;
+use std::panic;
+use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
+
+/// A fault in what was given that no library found, told with its cure.
+#[derive(Debug)]
+pub struct Fault(String);
+
+impl Fault {
+    /// The fault of a file or folder.
+    pub fn new(path: &Path, problem: impl fmt::Display) -> Self {
+        Self(format!("{}: {problem}", path.display()))
+    }
+
+    /// The fault of an option.
+    pub fn option(name: &str, problem: impl fmt::Display) -> Self {
+        Self(format!("{name}: {problem}"))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Fault {}
 
 /// The exit code of a result, after telling an error in one line on stderr.
 ///
-/// A reader of stdout that went away is no error.
-pub fn code(result: anyhow::Result<()>) -> ExitCode {
+/// A reader of stdout that went away is no error. A panic was told when it happened.
+pub fn code(result: thread::Result<anyhow::Result<()>>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             eprintln!("error: {}", message(&error));
             ExitCode::from(if is_of_the_input(&error) { 2 } else { 1 })
         }
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The exit code of a command line that asks for help or makes no sense; the latter is told in one line.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that went away has read what it wanted.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(2)
+        }
+        _ => {
+            eprintln!("{}", in_one_line(&error.render().to_string()));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A message of clap without its usage: the paragraphs that say what is wrong, and where to read on.
+fn in_one_line(rendered: &str) -> String {
+    let said = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
+    let lines = rendered.lines().map(str::trim).take_while(said).filter(|line| !line.is_empty());
+    let mut message = String::new();
+    for line in lines {
+        match message.chars().last() {
+            None => {}
+            Some(':') => message.push(' '),
+            Some(_) => message.push_str("; "),
+        }
+        message.push_str(line);
+    }
+    message + "; --help tells more"
+}
+
+/// Says in one line that an invariant of ours broke; with RUST_BACKTRACE set, as Rust does.
+pub fn tell_panics_in_one_line() {
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        panic::set_hook(Box::new(|info| {
+            let info = info.to_string().replace('\n', " ");
+            eprintln!("error: isogloss itself is at fault, please report it: {info}");
+        }));
     }
 }
 
 /// Whether the cure lies with the files and options given.
 fn is_of_the_input(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<isogloss_ir::Error>())
+    let ours = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(isogloss_dense::Error::EncoderShape { .. }))
+    };
+    error.chain().any(tells_all) && !error.chain().any(ours)
+}
+
+/// Whether an error names its causes itself: those of the libraries do.
+fn tells_all(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<isogloss_ir::Error>()
+        || cause.is::<isogloss_dense::Error>()
+        || cause.is::<isogloss_model::Error>()
+        || cause.is::<isogloss_train::Error>()
+        || cause.is::<Fault>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-    kinds.into_iter().any(|kind| kind == io::ErrorKind::BrokenPipe)
+    io_kind(error) == Some(io::ErrorKind::BrokenPipe)
 }
 
-/// The error and its causes in one line; an error that tells about files tells its cause itself.
+fn io_kind(error: &anyhow::Error) -> Option<io::ErrorKind> {
+    error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind)
+}
+
+/// The error and its causes in one line, with a cure where the system or a parser spoke last.
 fn message(error: &anyhow::Error) -> String {
     let mut parts = Vec::new();
     for cause in error.chain() {
         parts.push(cause.to_string());
-        if cause.is::<isogloss_ir::Error>() {
+        if tells_all(cause) {
             break;
         }
     }
-    parts.join(": ").replace('\n', " ")
+    let message = parts.join(": ").replace('\n', " ");
+    match cure(error) {
+        Some(cure) if !message.contains("; ") => format!("{message}; {cure}"),
+        _ => message,
+    }
+}
+
+/// What helps against the refusal of the system or of the JSON parser.
+fn cure(error: &anyhow::Error) -> Option<&'static str> {
+    use io::ErrorKind::*;
+    if error.chain().any(|cause| cause.is::<serde_json::Error>()) {
+        return Some("repair the file or write it again");
+    }
+    Some(match io_kind(error)? {
+        NotFound => "check the path",
+        PermissionDenied | ReadOnlyFilesystem => "check who may read or write it",
+        StorageFull | QuotaExceeded => "free some space or write to another disk",
+        NotADirectory => "a part of the path is a file: choose another path",
+        IsADirectory => "it is a folder: name a file",
+        AlreadyExists | DirectoryNotEmpty => "something is in the way: choose another path or delete it",
+        _ => "check the path and its disk",
+    })
 }
 
 #[cfg(test)]
@@ -55,8 +166,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_system_refuses_gets_a_cure() {
+        let full = Error::io("run.trec", io::ErrorKind::StorageFull.into());
+        assert!(message(&full.into()).ends_with("; free some space or write to another disk"));
+    }
+
+    #[test]
+    fn an_encoder_that_breaks_its_contract_is_ours() {
+        let shape = isogloss_dense::Error::EncoderShape { rows: 1, dim: 2, got_rows: 1, got_dim: 3 };
+        assert!(!is_of_the_input(&shape.into()));
+    }
+
+    #[test]
     fn a_closed_pipe_is_found_below_other_errors() {
         let fault = Error::io("stdout", io::ErrorKind::BrokenPipe.into());
         assert!(is_broken_pipe(&fault.into()));
+    }
+
+    #[test]
+    fn claps_messages_lose_their_usage_and_line_breaks() {
+        let rendered = "error: required arguments were not provided:\n  <A>\n  <B>\n\nUsage: x\n\nFor more information";
+        assert_eq!(in_one_line(rendered), "error: required arguments were not provided: <A>; <B>; --help tells more");
     }
 }

@@ -4,10 +4,19 @@
 mod cli;
 mod cmd;
 mod exit;
+mod files;
+mod model;
+mod progress;
+mod texts;
 
 use clap::Parser;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    exit::code(cli::Cli::parse().run())
+    exit::tell_panics_in_one_line();
+    match cli::Cli::try_parse() {
+        Ok(cli) => exit::code(panic::catch_unwind(AssertUnwindSafe(|| cli.run()))),
+        Err(error) => exit::usage(&error),
+    }
 }

@@ -1,13 +1,28 @@
 //! The verbs: each a file with its arguments and what it does with them.
 
 pub mod completions;
+pub mod encode;
 pub mod evaluate;
+pub mod quickstart;
+pub mod search;
+pub mod tokenizer;
+pub mod train;
 
 use clap::Subcommand;
 
 /// What the program can be asked to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Train a small model on bundled text in minutes, judge it and search with it.
+    Quickstart(quickstart::Args),
+    /// Make a tokenizer for a new model.
+    Tokenizer(tokenizer::Args),
+    /// Train a model as a run file says.
+    Train(train::Args),
+    /// Turn texts into vectors.
+    Encode(encode::Args),
+    /// Find the best documents of every query.
+    Search(search::Args),
     /// Measure a run against judgements.
     Evaluate(evaluate::Args),
     /// Print completions for a shell.
@@ -18,6 +33,11 @@ impl Command {
     /// Does it.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Quickstart(args) => quickstart::run(&args),
+            Self::Tokenizer(args) => tokenizer::run(&args),
+            Self::Train(args) => train::run(&args),
+            Self::Encode(args) => encode::run(&args),
+            Self::Search(args) => search::run(&args),
             Self::Evaluate(args) => evaluate::run(&args),
             Self::Completions(args) => completions::run(&args),
         }

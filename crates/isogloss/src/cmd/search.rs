@@ -1,0 +1,167 @@
+//! `isogloss search`: the best documents of every query, as a run.
+
+use super::encode;
+use crate::exit::Fault;
+use crate::files::check_ours;
+use crate::model::{Model, ModelOptions, normalized, positive};
+use crate::texts::Texts;
+use isogloss_dense::{Flat, Manifest, Searcher, Side, VectorStore};
+use isogloss_ir::{ReadOptions, Run, read_queries};
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The last column of the run.
+const TAG: &str = "isogloss";
+
+/// What is searched, for what, and where the run goes.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10"
+)]
+pub struct Args {
+    /// A model folder, or the name of a model in the local cache.
+    #[arg(long)]
+    model: String,
+
+    /// Vectors that `isogloss encode` wrote, or a corpus, which is encoded first.
+    #[arg(long, value_name = "DIR|FILE")]
+    corpus: PathBuf,
+
+    /// Queries: a file or a folder in the BEIR layout.
+    #[arg(long, value_name = "FILE")]
+    queries: PathBuf,
+
+    /// Documents per query.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 100)]
+    k: usize,
+
+    /// The run as TREC rows `qid Q0 docid rank score tag` [default: stdout].
+    #[arg(long, value_name = "RUN.trec")]
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: ModelOptions,
+}
+
+/// Searches and writes the run.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(folder) = args.out.as_deref().filter(|out| out.is_dir()) {
+        return Err(Fault::new(folder, "is a folder; name a file for the run").into());
+    }
+    let queries = queries(&args.queries)?;
+    let (model, vectors) = match is_vectors(&args.corpus) {
+        true => (load_for(&args.corpus, args)?, Place::Given(args.corpus.clone())),
+        false => encode_corpus(args)?,
+    };
+    let store = Arc::new(VectorStore::open(vectors.path())?);
+    store.verify()?;
+    let searcher = Searcher::new(model.encoder.clone(), Arc::new(Flat::new(store.clone())), store)?;
+    let mut run = Run::new();
+    for (query, hits) in searcher.search(&queries, args.k)? {
+        run.insert(query, hits)?;
+    }
+    write(&run, args.out.as_deref())
+}
+
+fn queries(path: &Path) -> isogloss_ir::Result<Vec<(String, String)>> {
+    read_queries(path, &ReadOptions::default())?.map(|query| query.map(|q| (q.id, q.text))).collect()
+}
+
+/// Where a corpus' vectors lie.
+enum Place {
+    Given(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+fn is_vectors(corpus: &Path) -> bool {
+    ["plan.json", "manifest.json"].iter().any(|name| corpus.join(name).exists())
+}
+
+/// The model, set as it was when it encoded the vectors in `corpus`.
+fn load_for(corpus: &Path, args: &Args) -> anyhow::Result<Model> {
+    let plan = Manifest::read(corpus)?.plan;
+    let refuse = |option: &str, stored: &str, given: String| {
+        let cure = "leave the option out, or encode the corpus anew";
+        Fault::new(corpus, format!("its vectors have {option} {stored}, but {given} was asked for; {cure}"))
+    };
+    if let Some(given) = args.options.pooling.filter(|p| p.to_string() != plan.pooling) {
+        return Err(refuse("pooling", &plan.pooling, given.to_string()).into());
+    }
+    let stored = normalized(&plan.settings);
+    if let (Some(stored), Some(given)) = (stored, args.options.normalize)
+        && stored != given
+    {
+        return Err(refuse("normalize", &stored.to_string(), given.to_string()).into());
+    }
+    let mut overrides = args.options.overrides();
+    overrides.pooling = plan.pooling.parse().ok();
+    overrides.normalize = stored.or(overrides.normalize);
+    let model = Model::load(&args.model, &overrides)?;
+    if model.hash != plan.model_hash {
+        let problem = format!(
+            "holds vectors of another model ({:?}) than {}; search with that model, or encode the corpus with this one",
+            plan.model, args.model
+        );
+        return Err(Fault::new(corpus, problem).into());
+    }
+    if plan.side == Side::Query {
+        return Err(Fault::new(corpus, "holds queries, not documents; encode the corpus with --side doc").into());
+    }
+    Ok(model)
+}
+
+/// Encodes a corpus beside the run, where it can be found again, or into a temporary directory.
+fn encode_corpus(args: &Args) -> anyhow::Result<(Model, Place)> {
+    let place = match &args.out {
+        Some(out) if is_plain(out) => Place::Given(with_suffix(out, ".vectors")),
+        _ => Place::Temporary(tempfile::tempdir().map_err(|e| isogloss_ir::Error::io(std::env::temp_dir(), e))?),
+    };
+    check_ours(place.path(), "plan.json")?;
+    let texts = Texts::new(vec![args.corpus.clone()], Side::Doc, None);
+    let model = Model::load(&args.model, &args.options.overrides())?;
+    let for_now = if matches!(place, Place::Temporary(_)) { " for now" } else { "" };
+    eprintln!("encoding {} into {}{for_now}", args.corpus.display(), place.path().display());
+    encode::shards(&model, texts, place.path(), &model.encode_options(Side::Doc))?;
+    Ok((model, place))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Whether a file can be put there by rename: a pipe or a device cannot.
+fn is_plain(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |metadata| metadata.is_file())
+}
+
+fn write(run: &Run, out: Option<&Path>) -> anyhow::Result<()> {
+    match out {
+        Some(path) if is_plain(path) => Ok(run.write(path, TAG)?),
+        Some(path) => {
+            let file = OpenOptions::new().write(true).open(path).map_err(|e| isogloss_ir::Error::io(path, e))?;
+            stream(run, file, path)
+        }
+        None => stream(run, io::stdout().lock(), Path::new("stdout")),
+    }
+}
+
+fn stream(run: &Run, to: impl Write, name: &Path) -> anyhow::Result<()> {
+    let mut writer = BufWriter::new(to);
+    run.write_to(&mut writer, TAG, name)?;
+    writer.flush().map_err(|e| isogloss_ir::Error::io(name, e))?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! `isogloss train`: a model out of a run file.
+
+use crate::progress::Progress;
+use anyhow::Context;
+use isogloss_ir::Error;
+use isogloss_train::{Observer, RunConfig, StepLog};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Which run.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  isogloss train runs/quickstart.toml\n  isogloss train run.toml --resume && isogloss encode out/model corpus.jsonl --out vectors"
+)]
+pub struct Args {
+    /// The run file; it says where the model, the log and the checkpoints go.
+    #[arg(value_name = "RUN.toml")]
+    run: PathBuf,
+
+    /// Go on from the run's last checkpoint; begin where there is none.
+    #[arg(long)]
+    resume: bool,
+}
+
+/// Trains and prints the model's folder.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let config = RunConfig::read(&args.run).map_err(|error| of_run_file(error, &args.run))?;
+    let model = match args.resume && is_finished(&config)? {
+        true => {
+            eprintln!("note: the run is finished already");
+            config.out.join("model")
+        }
+        false => train(config, args.resume, &args.run)?,
+    };
+    writeln!(io::stdout(), "{}", model.display())?;
+    Ok(())
+}
+
+/// Trains the run of `file` with progress on stderr; returns the model's folder.
+///
+/// # Errors
+/// As [`isogloss_train::train`].
+pub fn train(config: RunConfig, resume: bool, file: &Path) -> anyhow::Result<PathBuf> {
+    let mut follow = Follow(Progress::new(Some(config.schedule.steps as u64)));
+    let outcome = isogloss_train::train(config, resume, &mut follow).map_err(|error| of_run_file(error, file))?;
+    drop(follow);
+    if outcome.stopped_early {
+        eprintln!("stopped after step {}: the measure no longer rose", outcome.steps);
+    }
+    if let Some((value, step)) = outcome.best {
+        eprintln!("best on the development set: {value:.4} after step {step}");
+    }
+    Ok(outcome.model)
+}
+
+/// Whether the run's folder holds the finished run of this very configuration.
+///
+/// # Errors
+/// The resolved configuration beside the model cannot be read.
+pub fn is_finished(config: &RunConfig) -> anyhow::Result<bool> {
+    if !config.out.join("model").exists() {
+        return Ok(false);
+    }
+    let path = config.out.join("run.toml");
+    let resolved = fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
+    Ok(toml::to_string(config).context("cannot write a configuration as TOML")? == resolved)
+}
+
+/// Names the run file where the fault is one of its values and the message names no file.
+fn of_run_file(error: isogloss_train::Error, file: &Path) -> anyhow::Error {
+    use isogloss_train::Error::{Data, Model, NotFinite, Value};
+    let unnamed = match &error {
+        Value { .. } | NotFinite { .. } => true,
+        Model(error) => matches!(
+            error,
+            isogloss_model::Error::UnknownName { .. }
+                | isogloss_model::Error::Option { .. }
+                | isogloss_model::Error::NoRoom { .. }
+        ),
+        Data(error) => matches!(
+            error,
+            Error::FormatName { .. } | Error::Lang { .. } | Error::MeasureName { .. } | Error::MeasureParameter { .. }
+        ),
+        _ => false,
+    };
+    match unnamed {
+        true => anyhow::Error::from(error).context(file.display().to_string()),
+        false => error.into(),
+    }
+}
+
+/// Tells every step and evaluation.
+struct Follow(Progress);
+
+impl Observer for Follow {
+    fn step(&mut self, log: &StepLog, steps: usize) {
+        self.0.tell(log.step as u64, || {
+            let (step, loss, speed) = (log.step, log.loss, grouped(log.tokens_per_second));
+            format!("step {step}/{steps}  loss {loss:.4}  {speed} tokens/s")
+        });
+    }
+
+    fn evaluated(&mut self, step: usize, measure: &str, value: f64, best: bool) {
+        let best = if best { "  (best so far)" } else { "" };
+        self.0.line(&format!("step {step}  {measure} {value:.4}{best}"));
+    }
+}
+
+/// A whole number with commas between thousands.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([7.0, 999.6, 1234567.0].map(grouped), ["7", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,139 @@
+//! The texts to encode: the records of several files, one after the other.
+
+use crate::exit::Fault;
+use isogloss_dense::{EncoderError, Side};
+use isogloss_ir::{Doc, Lang, Query, ReadOptions, read_docs, read_queries};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// An id, a text and its language.
+type Entry = (String, String, Option<Lang>);
+
+/// Records of one file.
+type Entries = Box<dyn Iterator<Item = isogloss_ir::Result<Entry>>>;
+
+/// Ids and texts of files in their order, streamed; an id in two files is an error.
+pub struct Texts {
+    paths: Vec<PathBuf>,
+    side: Side,
+    lang: Option<Lang>,
+    /// Which of the files is being read.
+    at: usize,
+    entries: Option<Entries>,
+    /// Ids by their hash and the file each is from; kept where there are several files.
+    seen: HashMap<u128, usize>,
+    given: u64,
+    ended: bool,
+}
+
+impl Texts {
+    /// The docs' full texts or the queries' texts of `paths`; with `lang` those of that language alone.
+    pub fn new(paths: Vec<PathBuf>, side: Side, lang: Option<Lang>) -> Self {
+        Self { paths, side, lang, at: 0, entries: None, seen: HashMap::new(), given: 0, ended: false }
+    }
+
+    fn open(&self) -> isogloss_ir::Result<Entries> {
+        let (path, options) = (&self.paths[self.at], ReadOptions::default());
+        Ok(match self.side {
+            Side::Doc => Box::new(read_docs(path, &options)?.map(|doc| doc.map(of_doc))),
+            Side::Query => Box::new(read_queries(path, &options)?.map(|query| query.map(of_query))),
+        })
+    }
+
+    fn next_text(&mut self) -> Result<Option<(String, String)>, EncoderError> {
+        while self.at < self.paths.len() {
+            let mut entries = match self.entries.take() {
+                Some(entries) => entries,
+                None => self.open()?,
+            };
+            let Some(entry) = entries.next() else {
+                self.at += 1;
+                continue;
+            };
+            self.entries = Some(entries);
+            let (id, text, lang) = entry?;
+            self.check(&id)?;
+            if self.lang.is_none() || self.lang == lang {
+                self.given += 1;
+                return Ok(Some((id, text)));
+            }
+        }
+        match self.lang {
+            Some(lang) if self.given == 0 => {
+                Err(Fault::new(&self.paths[0], format!("no text is in {lang}; check --lang and the records' `lang`"))
+                    .into())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Within one file ids are checked where it is read.
+    fn check(&mut self, id: &str) -> Result<(), Fault> {
+        if self.paths.len() < 2 {
+            return Ok(());
+        }
+        match self.seen.insert(xxh3_128(id.as_bytes()), self.at) {
+            None => Ok(()),
+            Some(first) => {
+                let other = self.paths[first].display();
+                Err(Fault::new(&self.paths[self.at], format!("the id {id:?} is in {other} too; rename one of the two")))
+            }
+        }
+    }
+}
+
+impl Iterator for Texts {
+    type Item = Result<(String, String), EncoderError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.next_text().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+fn of_doc(doc: Doc) -> Entry {
+    let text = doc.full_text().into_owned();
+    (doc.id, text, doc.lang)
+}
+
+fn of_query(query: Query) -> Entry {
+    (query.id, query.text, query.lang)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(files: &[&str], side: Side, lang: Option<&str>) -> Result<Vec<(String, String)>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |(i, text): (usize, &&str)| {
+            let path = folder.path().join(format!("{i}.jsonl"));
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let paths = files.iter().enumerate().map(write).collect();
+        Texts::new(paths, side, lang.map(|l| l.parse().unwrap())).collect::<Result<_, _>>().map_err(|e| e.to_string())
+    }
+
+    const A: &str = "{\"_id\":\"a\",\"title\":\"T\",\"text\":\"x\",\"lang\":\"sw\"}";
+    const B: &str = "{\"_id\":\"b\",\"text\":\"y\",\"lang\":\"fi\"}";
+
+    #[test]
+    fn files_are_chained_and_languages_chosen() {
+        let pair = |id: &str, text: &str| (id.to_owned(), text.to_owned());
+        assert_eq!(read(&[A, B], Side::Doc, None).unwrap(), [pair("a", "T x"), pair("b", "y")]);
+        assert_eq!(read(&[A, B], Side::Query, Some("fi")).unwrap(), [pair("b", "y")]);
+        assert!(read(&[A, B], Side::Doc, Some("ko")).unwrap_err().contains("no text is in ko"));
+    }
+
+    #[test]
+    fn an_id_in_two_files_is_refused_with_both_named() {
+        let error = read(&[A, B, A], Side::Doc, None).unwrap_err();
+        assert!(error.contains("2.jsonl: the id \"a\" is in ") && error.contains("0.jsonl too"), "{error}");
+    }
+}
