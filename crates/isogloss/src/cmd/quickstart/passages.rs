@@ -114,10 +114,16 @@ pub fn searches(encoder: Arc<BiEncoder>, folder: &Path, vectors: &Path) -> anyho
             lang: docs[id.as_str()].lang,
             score: *score,
             gold: judged.and_then(|judged| judged.get(id)).is_some_and(|grade| *grade > 0),
-            text: docs[id.as_str()].full_text().chars().take(80).collect(),
+            text: beginning(&docs[id.as_str()].full_text()),
             id: id.clone(),
         });
         searches.push(Search { lang, id: query.id.clone(), query: query.text.clone(), found: found.collect() });
     }
     Ok(searches)
+}
+
+/// The first 80 characters, in one line.
+fn beginning(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(80).collect()
 }
