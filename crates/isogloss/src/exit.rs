@@ -139,6 +139,9 @@ fn cure(error: &anyhow::Error) -> Option<&'static str> {
     if error.chain().any(|cause| cause.is::<serde_json::Error>()) {
         return Some("repair the file or write it again");
     }
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(isogloss_train::Error::Config { .. }))) {
+        return Some("correct the run file there");
+    }
     Some(match io_kind(error)? {
         NotFound => "check the path",
         PermissionDenied | ReadOnlyFilesystem => "check who may read or write it",

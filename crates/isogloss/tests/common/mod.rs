@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 /// A temporary folder in which the program runs.
 pub struct Sandbox(tempfile::TempDir);
@@ -127,4 +128,55 @@ fn run_file(out: &str, steps: usize, model: &str, optimizer: &str) -> String {
          symmetric = true\n[[data]]\npath = \"pairs.tsv\"\nformat = \"parallel\"\n[batch]\nrows = 16\n[optimizer]\n\
          {optimizer}\n[schedule]\nsteps = {steps}\n[checkpoint]\nevery = 3\n"
     )
+}
+
+/// Starts the program, kills it as soon as `reached` holds, and says whether it was still running.
+pub fn kill_when(sandbox: &Sandbox, line: &str, reached: impl Fn() -> bool) -> bool {
+    let mut child = sandbox.command(line).spawn().unwrap();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "isogloss {line}");
+            return false;
+        }
+        if reached() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return true;
+        }
+        thread::yield_now();
+    }
+}
+
+/// What has to be said where the system or a parser gives no semicolon: what was expected is a cure too.
+const CURES: [&str; 7] = ["; ", "needs", "expected", "must be", "known", "supported", "asks for"];
+
+/// Runs what must fail as the input's fault and checks the promise; `told` are parts of the message.
+pub fn refused(sandbox: &Sandbox, line: &str, told: &[&str]) {
+    let before = sandbox.files("");
+    let output = sandbox.run(line);
+    check(line, &output, told);
+    let resumable = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        [".lock", "plan.json", "run.toml", "manifest.json", "log.jsonl"].contains(&name)
+            && !path.with_file_name("vectors-00000.iso").exists()
+    };
+    let after = sandbox.files("");
+    let left: Vec<_> = after.keys().filter(|path| !before.contains_key(*path) && !resumable(path)).collect();
+    assert!(left.is_empty(), "isogloss {line}\nleft {left:?}");
+    assert!(before.iter().all(|(path, bytes)| after.get(path) == Some(bytes)), "isogloss {line}\nchanged a file");
+}
+
+/// Checks exit code and message alone.
+pub fn check(line: &str, output: &Output, told: &[&str]) {
+    let message = String::from_utf8(output.stderr.clone()).unwrap();
+    let context = format!("isogloss {line}\n{message}");
+    assert_eq!(output.status.code(), Some(2), "{context}");
+    let notes = ["note: ", "encoding ", "training on "];
+    let lines: Vec<&str> = message.lines().filter(|line| !notes.iter().any(|note| line.starts_with(note))).collect();
+    assert!(lines.len() == 1 && lines[0].starts_with("error: "), "{context}");
+    assert!(CURES.iter().any(|cure| lines[0].contains(cure)), "no cure: {context}");
+    for part in told {
+        assert!(lines[0].contains(part), "{part:?} is not told: {context}");
+    }
+    assert!(output.stdout.is_empty(), "{context}");
 }
