@@ -11,6 +11,7 @@ mod layers;
 mod modern_bert;
 mod pooling;
 mod static_embedding;
+mod tokenizer_train;
 mod tokens;
 mod weights;
 
@@ -25,5 +26,6 @@ pub use hub::resolve;
 pub use modern_bert::ModernBert;
 pub use pooling::Pooling;
 pub use static_embedding::StaticEmbedding;
+pub use tokenizer_train::{TokenizerOptions, train_tokenizer};
 pub use tokens::{SpecialTokens, TokenIds, Tokenizer};
 pub use weights::{Checkpoint, read_metadata, write_safetensors};

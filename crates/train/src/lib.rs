@@ -25,7 +25,7 @@ pub use data::TrainingData;
 pub use dev::DevSet;
 pub use error::{Error, Result};
 pub use recipe::{Group, Recipe};
-pub use run::train;
+pub use run::{start_model, train};
 pub use sampler::{Pick, Sampler, SamplerState, Stream, language_weights};
 pub use step::{StepOptions, TokenBatch, accumulate};
 pub use trainer::{Observer, Outcome, StepLog, Trainer};

@@ -51,7 +51,10 @@ fn check_output(config: &RunConfig, resume: bool) -> Result<()> {
 }
 
 /// The model that training starts from.
-fn start_model(config: &RunConfig) -> Result<BiEncoder> {
+///
+/// # Errors
+/// A folder or tokenizer that cannot be read, or sizes that make no model.
+pub fn start_model(config: &RunConfig) -> Result<BiEncoder> {
     let overrides = Overrides {
         pooling: config.model.pooling.as_deref().map(str::parse).transpose()?,
         normalize: config.model.normalize,
