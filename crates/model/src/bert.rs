@@ -129,7 +129,7 @@ impl Bert {
         x
     }
 
-    pub(crate) fn parameters(&self) -> Named<'_> {
+    pub fn parameters(&self) -> Named<'_> {
         let mut to: Named = vec![
             ("embeddings.word_embeddings.weight".into(), &self.words),
             ("embeddings.position_embeddings.weight".into(), &self.positions),
@@ -142,7 +142,7 @@ impl Bert {
         to
     }
 
-    pub(crate) fn parameters_mut(&mut self) -> NamedMut<'_> {
+    pub fn parameters_mut(&mut self) -> NamedMut<'_> {
         let mut to: NamedMut = vec![
             ("embeddings.word_embeddings.weight".into(), &mut self.words),
             ("embeddings.position_embeddings.weight".into(), &mut self.positions),

@@ -40,9 +40,9 @@ impl Source<'_> {
 }
 
 /// Named parameters, in the order in which the optimiser sees them.
-pub(crate) type Named<'a> = Vec<(String, &'a Tensor)>;
+pub type Named<'a> = Vec<(String, &'a Tensor)>;
 /// The same, to change.
-pub(crate) type NamedMut<'a> = Vec<(String, &'a mut Tensor)>;
+pub type NamedMut<'a> = Vec<(String, &'a mut Tensor)>;
 
 /// An affine map.
 pub(crate) struct Linear {
