@@ -90,7 +90,7 @@ impl Bert {
         Bert::build(config, &Source::Checkpoint(checkpoint))
     }
 
-    /// Fresh weights: normal of deviation [`INITIAL_DEVIATION`], norms 1, biases 0.
+    /// Fresh weights: normal of deviation 0.02, norms 1, biases 0.
     pub fn fresh(config: &BertConfig, key: Key) -> Bert {
         Bert::build(config, &Source::Fresh(key, INITIAL_DEVIATION)).expect("fresh weights cannot be missing")
     }
@@ -129,6 +129,7 @@ impl Bert {
         x
     }
 
+    /// Parameters under their names in a checkpoint, in a fixed order.
     pub fn parameters(&self) -> Named<'_> {
         let mut to: Named = vec![
             ("embeddings.word_embeddings.weight".into(), &self.words),
@@ -142,6 +143,7 @@ impl Bert {
         to
     }
 
+    /// As [`Bert::parameters`], to change.
     pub fn parameters_mut(&mut self) -> NamedMut<'_> {
         let mut to: NamedMut = vec![
             ("embeddings.word_embeddings.weight".into(), &mut self.words),

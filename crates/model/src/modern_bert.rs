@@ -93,7 +93,7 @@ impl ModernBert {
         ModernBert::build(config, &Source::Checkpoint(checkpoint))
     }
 
-    /// Fresh weights: normal of deviation [`INITIAL_DEVIATION`], norms 1, biases 0.
+    /// Fresh weights: normal of deviation 0.02, norms 1, biases 0.
     pub fn fresh(config: &ModernBertConfig, key: Key) -> ModernBert {
         ModernBert::build(config, &Source::Fresh(key, INITIAL_DEVIATION)).expect("fresh weights cannot be missing")
     }
