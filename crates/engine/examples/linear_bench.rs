@@ -20,7 +20,9 @@ fn best(repetitions: usize, mut f: impl FnMut()) -> f64 {
 }
 
 fn main() {
-    for (t, k, n) in [(512, 384, 1152), (512, 384, 1536), (512, 1536, 384), (4096, 384, 1536), (4096, 1536, 384), (1024, 768, 3072)] {
+    for (t, k, n) in
+        [(512, 384, 1152), (512, 384, 1536), (512, 1536, 384), (4096, 384, 1536), (4096, 1536, 384), (1024, 768, 3072)]
+    {
         let (x, w, dy) = (tensor(1, [t, k]), tensor(2, [n, k]), tensor(3, [t, n]).detach());
         let flop = 2e-9 * (t * k * n) as f64;
         let forward = best(7, || drop(no_grad(|| op::linear(&x, &w, None, Activation::Identity))));
@@ -28,6 +30,10 @@ fn main() {
             let y = op::linear(&x, &w, None, Activation::Identity);
             y.backward_from(dy.clone(), &mut Gradients::default());
         });
-        println!("{t}x{k}x{n}: forward {:.0} GFLOP/s, forward and backward {:.0} GFLOP/s", flop / forward, 3.0 * flop / backward);
+        println!(
+            "{t}x{k}x{n}: forward {:.0} GFLOP/s, forward and backward {:.0} GFLOP/s",
+            flop / forward,
+            3.0 * flop / backward
+        );
     }
 }

@@ -8,9 +8,19 @@ use std::sync::{LazyLock, Mutex};
 /// Buffers below this many elements go to the allocator directly.
 const POOLED_FROM: usize = 4096;
 
+/// f32 elements of a cache line.
+const LINE: usize = 16;
+
+/// A cache line: buffers consist of whole ones, so that no aligned vector load touches two.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Line([f32; LINE]);
+
+const ZERO: Line = Line([0.0; LINE]);
+
 #[derive(Default)]
 struct Pool {
-    free: HashMap<usize, Vec<Vec<f32>>>,
+    free: HashMap<usize, Vec<Vec<Line>>>,
     free_elements: usize,
     live_elements: usize,
     peak_elements: usize,
@@ -18,9 +28,9 @@ struct Pool {
 
 static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
 
-/// Capacity given to a request of `n` elements: an eighth of a power of two at most above it, so that similar requests share buffers.
+/// Elements given to a request of `n`: an eighth at most above it, so that similar requests share buffers.
 fn capacity_for(n: usize) -> usize {
-    let step = (n.next_power_of_two() / 16).max(1);
+    let step = (n.next_power_of_two() / 16).max(LINE);
     n.div_ceil(step) * step
 }
 
@@ -28,17 +38,18 @@ fn pool() -> std::sync::MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// f32 elements owned by a tensor.
+/// f32 elements owned by a tensor, aligned to a cache line.
 #[derive(Debug)]
 pub struct Buffer {
-    data: Vec<f32>,
+    lines: Vec<Line>,
+    len: usize,
 }
 
 impl Buffer {
-    /// `n` elements of any finite or non-finite value: to be overwritten.
+    /// `n` elements of any value: to be overwritten.
     pub fn scratch(n: usize) -> Buffer {
         if n < POOLED_FROM {
-            return Buffer { data: vec![0.0; n] };
+            return Buffer { lines: vec![ZERO; n.div_ceil(LINE)], len: n };
         }
         let capacity = capacity_for(n);
         let reused = {
@@ -51,33 +62,29 @@ impl Buffer {
             }
             found
         };
-        let mut data = reused.unwrap_or_else(|| vec![0.0; capacity]);
-        data.truncate(n);
-        // A reused vector may be shorter than n; growing it writes only the difference.
-        data.resize(n, 0.0);
-        Buffer { data }
+        Buffer { lines: reused.unwrap_or_else(|| vec![ZERO; capacity / LINE]), len: n }
     }
 
     /// `n` zeros.
     pub fn zeros(n: usize) -> Buffer {
         let mut buffer = Buffer::scratch(n);
-        buffer.data.fill(0.0);
+        buffer.fill(0.0);
         buffer
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let capacity = self.data.capacity();
-        if self.data.len() < POOLED_FROM {
+        if self.len < POOLED_FROM {
             return;
         }
+        let capacity = self.lines.len() * LINE;
         let mut pool = pool();
-        pool.live_elements = pool.live_elements.saturating_sub(capacity_for(self.data.len()));
+        pool.live_elements -= capacity;
         // Held memory never exceeds the most that was in use at once.
         if pool.live_elements + pool.free_elements + capacity <= pool.peak_elements {
             pool.free_elements += capacity;
-            pool.free.entry(capacity).or_default().push(std::mem::take(&mut self.data));
+            pool.free.entry(capacity).or_default().push(std::mem::take(&mut self.lines));
         }
     }
 }
@@ -94,13 +101,15 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.data
+        // SAFETY: the lines are contiguous, initialised f32 values, at least `len` of them.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.data
+        // SAFETY: as above, and borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
 }
 

@@ -130,6 +130,7 @@ impl Bert {
     }
 
     /// Parameters under their names in a checkpoint, in a fixed order.
+    /// Named parameters in a fixed order; query, key and value of a layer are one, `…attention.self.qkv`.
     pub fn parameters(&self) -> Named<'_> {
         let mut to: Named = vec![
             ("embeddings.word_embeddings.weight".into(), &self.words),
@@ -143,6 +144,7 @@ impl Bert {
         to
     }
 
+    /// As [`Bert::parameters`], to change.
     /// As [`Bert::parameters`], to change.
     pub fn parameters_mut(&mut self) -> NamedMut<'_> {
         let mut to: NamedMut = vec![

@@ -72,7 +72,12 @@ impl Backbone {
             ArchitectureConfig::ModernBert(c) if c.activation != Inner::Gelu => {
                 let known = "gelu";
                 let path = layout.weights[0].with_file_name("config.json");
-                Err(Error::Unsupported { path, key: "hidden_activation".into(), name: "gelu_pytorch_tanh".into(), known })
+                Err(Error::Unsupported {
+                    path,
+                    key: "hidden_activation".into(),
+                    name: "gelu_pytorch_tanh".into(),
+                    known,
+                })
             }
             ArchitectureConfig::ModernBert(c) => Ok(Backbone::ModernBert(ModernBert::load(c, &mut checkpoint)?)),
             ArchitectureConfig::Static(c) => Ok(Backbone::Static(StaticEmbedding::load(c, &checkpoint)?)),
@@ -288,7 +293,11 @@ impl BiEncoder {
     pub fn save_with(&self, folder: &Path, manifest: &str) -> Result<()> {
         self.layout.write(folder, manifest, |to| {
             let format = ("format", "pt".to_string());
-            write_safetensors(&to.join("model.safetensors"), hugging_face_tensors(self.backbone.parameters()), format.clone())?;
+            write_safetensors(
+                &to.join("model.safetensors"),
+                hugging_face_tensors(self.backbone.parameters()),
+                format.clone(),
+            )?;
             for (n, (linear, _)) in self.dense.iter().enumerate() {
                 let path: PathBuf = to.join(format!("{}_Dense/model.safetensors", n + 2));
                 let mut parameters = Vec::new();
@@ -306,7 +315,12 @@ fn load_tokenizer(layout: &FolderLayout) -> Result<Tokenizer> {
     if tokenizer.vocab_size() > rows {
         let path = layout.tokenizer.join("tokenizer.json");
         let got = tokenizer.vocab_size().to_string();
-        return Err(Error::Key { path, key: "vocabulary size".into(), expected: "at most the rows of the word table", got });
+        return Err(Error::Key {
+            path,
+            key: "vocabulary size".into(),
+            expected: "at most the rows of the word table",
+            got,
+        });
     }
     if layout.lowercase { tokenizer.lowercased() } else { Ok(tokenizer) }
 }

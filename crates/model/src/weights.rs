@@ -145,7 +145,9 @@ impl Checkpoint {
 fn to_f32(path: &Path, name: &str, view: &TensorView) -> Result<Vec<f32>> {
     let half = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
     match view.dtype() {
-        Dtype::F32 => Ok(view.data().par_chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+        Dtype::F32 => {
+            Ok(view.data().par_chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+        }
         Dtype::F16 => Ok(view.data().par_chunks_exact(2).map(|b| half::f16::from_bits(half(b)).to_f32()).collect()),
         Dtype::BF16 => Ok(view.data().par_chunks_exact(2).map(|b| half::bf16::from_bits(half(b)).to_f32()).collect()),
         other => Err(tensor_error(path, name, format!("has type {other:?}; save it as F32, F16 or BF16"))),
@@ -164,7 +166,9 @@ pub fn write_safetensors<'a>(
 ) -> Result<()> {
     let views = tensors.into_iter().map(|(name, shape, data)| {
         let bytes: &'a [u8] = bytemuck::cast_slice(data);
-        TensorView::new(Dtype::F32, shape, bytes).map(|view| (name.clone(), view)).map_err(|e| tensor_error(path, &name, e))
+        TensorView::new(Dtype::F32, shape, bytes)
+            .map(|view| (name.clone(), view))
+            .map_err(|e| tensor_error(path, &name, e))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     let metadata = HashMap::from([(metadata.0.to_string(), metadata.1)]);

@@ -11,8 +11,12 @@ use safetensors::SafeTensors;
 /// Folder, folder of its weights and tokenizer, tolerance (max|a − b| / max|b|).
 const MODELS: [(&str, &str, f32); 4] =
     [("xlmr", "xlmr", 1e-5), ("xlmr_long", "xlmr", 1e-5), ("bert", "bert", 1e-5), ("modernbert", "modernbert", 2e-5)];
-const FOLDERS: [(&str, &str, f32); 4] =
-    [("st_e5", "xlmr", 1e-5), ("st_noprompt_pool", "xlmr", 1e-5), ("st_labse", "bert", 1e-5), ("st_last", "modernbert", 2e-5)];
+const FOLDERS: [(&str, &str, f32); 4] = [
+    ("st_e5", "xlmr", 1e-5),
+    ("st_noprompt_pool", "xlmr", 1e-5),
+    ("st_labse", "bert", 1e-5),
+    ("st_last", "modernbert", 2e-5),
+];
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/encoder").join(name)
@@ -71,7 +75,8 @@ impl Golden {
     fn ids(&self) -> Vec<Vec<u32>> {
         let ((ids, shape), (mask, _)) = (self.integers("input_ids"), self.integers("attention_mask"));
         let rows = ids.chunks(shape[1]).zip(mask.chunks(shape[1]));
-        rows.map(|(ids, mask)| ids.iter().zip(mask).filter(|(_, m)| **m == 1).map(|(id, _)| *id as u32).collect()).collect()
+        rows.map(|(ids, mask)| ids.iter().zip(mask).filter(|(_, m)| **m == 1).map(|(id, _)| *id as u32).collect())
+            .collect()
     }
 }
 
@@ -113,7 +118,8 @@ fn hidden_states_are_within_tolerance_packed_and_single_on_every_instruction_set
         let (expected, shape) = golden.floats("last_hidden_state");
         let kept: Vec<usize> = golden.integers("hidden_rows").0.into_iter().map(|r| r as usize).collect();
         let ids = golden.ids();
-        let sequences: Vec<TokenIds> = kept.iter().map(|&r| TokenIds { ids: ids[r].clone(), ..TokenIds::default() }).collect();
+        let sequences: Vec<TokenIds> =
+            kept.iter().map(|&r| TokenIds { ids: ids[r].clone(), ..TokenIds::default() }).collect();
         let (length, width) = (shape[1], shape[2]);
         let row = |i: usize| &expected[i * length * width..][..sequences[i].ids.len() * width];
         let unpadded: Vec<f32> = (0..sequences.len()).flat_map(row).copied().collect();
@@ -136,7 +142,8 @@ fn pooled_embeddings_are_within_tolerance() {
     for (name, base, tolerance) in MODELS {
         let dir = folder(name, base);
         let golden = Golden::read(name, "golden.safetensors");
-        for (pooling, key) in [(Pooling::Cls, "emb_cls"), (Pooling::Mean, "emb_mean"), (Pooling::Last, "emb_lasttoken")] {
+        for (pooling, key) in [(Pooling::Cls, "emb_cls"), (Pooling::Mean, "emb_mean"), (Pooling::Last, "emb_lasttoken")]
+        {
             for (normalize, suffix) in [(false, ""), (true, "_norm")] {
                 let key = format!("{key}{suffix}");
                 let model = load(dir.path(), Some(pooling), normalize);
@@ -149,7 +156,8 @@ fn pooled_embeddings_are_within_tolerance() {
 
 #[test]
 fn sentence_pairs_have_token_types() {
-    let pairs: Vec<(String, String)> = serde_json::from_slice(&fs::read(golden("bert/texts_pairs.json")).unwrap()).unwrap();
+    let pairs: Vec<(String, String)> =
+        serde_json::from_slice(&fs::read(golden("bert/texts_pairs.json")).unwrap()).unwrap();
     let pairs: Vec<(&str, &str)> = pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let dir = folder("bert", "bert");
     let model = load(dir.path(), Some(Pooling::Cls), false);
@@ -211,6 +219,10 @@ fn a_saved_folder_loads_and_encodes_the_same() {
         }
         let bytes = fs::read(target.join("model.safetensors")).unwrap();
         again.save(&target).unwrap();
-        assert_eq!(bytes, fs::read(target.join("model.safetensors")).unwrap(), "{name}: saving twice gives the same bytes");
+        assert_eq!(
+            bytes,
+            fs::read(target.join("model.safetensors")).unwrap(),
+            "{name}: saving twice gives the same bytes"
+        );
     }
 }

@@ -91,7 +91,7 @@ pub struct StepOptions {
     pub weight: f32,
 }
 
-/// Adds the gradient of one batch to `gradients` and returns its loss, unweighted.
+/// Adds the gradient of one batch to `gradients`; returns its loss, unweighted and detached, and its number of tokens.
 ///
 /// # Errors
 /// The tokenizer fails.
@@ -132,5 +132,6 @@ pub fn accumulate<R: Recipe<GROUPS>, const GROUPS: usize>(
             loss
         }
     };
-    Ok((loss, tokens))
+    // Without its record, which holds the parameters that the optimiser is about to change.
+    Ok((Loss { total: loss.total.detach(), ..loss }, tokens))
 }

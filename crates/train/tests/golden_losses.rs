@@ -31,7 +31,8 @@ fn check(case: &Value) {
     let bytes = fs::read(golden(&format!("{name}.f32.safetensors"))).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let (q, p, n) = (tensor(&tensors, "q").unwrap(), tensor(&tensors, "p").unwrap(), tensor(&tensors, "n"));
-    let same: Option<Vec<bool>> = tensors.tensor("dup_mask").ok().map(|view| view.data().iter().map(|b| *b != 0).collect());
+    let same: Option<Vec<bool>> =
+        tensors.tensor("dup_mask").ok().map(|view| view.data().iter().map(|b| *b != 0).collect());
     let flag = |key: &str| case["params"][key].as_bool().unwrap_or(false);
     let rows = q.shape()[0];
     let negative_rows = vec![n.as_ref().map_or(0, |n| n.shape()[0] / rows); rows];

@@ -3,6 +3,7 @@
 
 use super::gemm::{self, View};
 use super::{Isa, rows};
+use crate::buffer::Buffer;
 use crate::random::{Dropout, Key};
 
 /// Query rows handled at once.
@@ -26,19 +27,24 @@ pub(crate) struct Head {
 }
 
 /// Scratch memory of one task.
-#[derive(Default)]
 pub(crate) struct Scratch {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    scores: Vec<f32>,
-    slopes: Vec<f32>,
+    keys: Buffer,
+    values: Buffer,
+    scores: Buffer,
+    slopes: Buffer,
 }
 
-fn reserve(v: &mut Vec<f32>, n: usize) -> *mut f32 {
-    if v.len() < n {
-        v.resize(n, 0.0);
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch { keys: Buffer::zeros(0), values: Buffer::zeros(0), scores: Buffer::zeros(0), slopes: Buffer::zeros(0) }
     }
-    v.as_mut_ptr()
+}
+
+fn reserve(buffer: &mut Buffer, n: usize) -> *mut f32 {
+    if buffer.len() < n {
+        *buffer = Buffer::scratch(n);
+    }
+    buffer.as_mut_ptr()
 }
 
 impl Head {
@@ -80,7 +86,7 @@ impl Head {
 ///
 /// # Safety
 /// `view` addresses k × n elements.
-unsafe fn pack(isa: Isa, k: usize, n: usize, view: View, to: &mut Vec<f32>) -> *const f32 {
+unsafe fn pack(isa: Isa, k: usize, n: usize, view: View, to: &mut Buffer) -> *const f32 {
     let lanes = isa.lanes();
     let packed = reserve(to, gemm::packed_len(lanes, k, n));
     // SAFETY: the buffer has the packed length.

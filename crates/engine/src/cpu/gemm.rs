@@ -1,8 +1,8 @@
 //! Matrix product of f32 matrices: `C[m,n] (+)= A[m,k] · B[k,n]` with `B` packed into panels.
 //!
 //! A panel holds `3 × LANES` columns of `B` (the last one fewer, in whole vectors, padded with zeros),
-//! row after row, so that the innermost loop reads it front to back. `A` is read where it lies, by
-//! strides, and broadcast. The sum over `k` runs in blocks of [`K_BLOCK`], in order, whatever the number of
+//! row after row, so that the innermost loop reads it front to back. `A` is read where it lies and broadcast, or,
+//! when it is the transpose of a row-major matrix, from a copy in tiles. The sum over `k` runs in blocks of [`K_BLOCK`], in order, whatever the number of
 //! threads: results do not depend on it.
 
 use super::kernels;
@@ -11,7 +11,9 @@ use super::simd::Simd;
 /// Vectors in a full panel.
 const PANEL_VECTORS: usize = 3;
 /// Rows of `B` in a block: a panel's block stays in the first-level cache.
-const K_BLOCK: usize = 192;
+const K_BLOCK: usize = 384;
+/// Rows of `A` that pass over a block of `B` together: with `C` they stay in the second-level cache.
+pub(crate) const ROW_BLOCK: usize = 128;
 
 /// A matrix in memory, addressed by strides: element (i, j) at `ptr + i·row + j·col`.
 #[derive(Clone, Copy)]
@@ -89,10 +91,30 @@ unsafe fn tile_to<S: Simd, const R: usize, const NV: usize>(
 }
 
 #[allow(clippy::too_many_arguments)]
+/// Copies columns `0..rows` of `depth` rows at `a` into tiles of `TILE_ROWS` columns, each tile contiguous.
+///
+/// # Safety
+/// `a` addresses `depth` rows (stride `a.col`) of `rows` contiguous elements; `to` holds them, rounded up to whole tiles.
+#[inline(always)]
+unsafe fn pack_tiles<S: Simd>(rows: usize, depth: usize, a: View, to: *mut f32) {
+    // SAFETY: the function's contract.
+    unsafe {
+        let mut first = 0;
+        while first < rows {
+            let width = S::TILE_ROWS.min(rows - first);
+            let tile = to.add(first * depth);
+            for p in 0..depth {
+                std::ptr::copy_nonoverlapping(a.ptr.add(p * a.col + first), tile.add(p * S::TILE_ROWS), width);
+            }
+            first += width;
+        }
+    }
+}
+
 /// One panel against `m` rows.
 ///
 /// # Safety
-/// As [`tile_to`] for `m` rows.
+/// As [`tile_to`] for `m` rows; with `tiles`, `a` was written by [`pack_tiles`].
 #[inline(always)]
 unsafe fn panel<S: Simd, const NV: usize>(
     m: usize,
@@ -103,12 +125,14 @@ unsafe fn panel<S: Simd, const NV: usize>(
     ldc: usize,
     cols: usize,
     add: bool,
+    tiles: bool,
 ) {
     // SAFETY: the function's contract.
     unsafe {
         let mut i = 0;
         while i < m {
-            let at = View { ptr: a.ptr.add(i * a.row), ..a };
+            let offset = if tiles { i / S::TILE_ROWS * S::TILE_ROWS * k + i % S::TILE_ROWS } else { i * a.row };
+            let at = View { ptr: a.ptr.add(offset), ..a };
             let to = c.add(i * ldc);
             let left = m - i;
             if left >= 8 && S::TILE_ROWS >= 8 {
@@ -140,25 +164,37 @@ kernels! {
         }
         let blocks = k.div_ceil(K_BLOCK).max(1);
         let block = k.div_ceil(blocks);
-        let mut start = 0;
-        while start < k {
-            let depth = block.min(k - start);
-            let at = View { ptr: a.ptr.add(start * a.col), ..a };
-            let accumulate = add || start > 0;
-            let mut column = 0;
-            while column < n {
-                let cols = width.min(n - column);
-                let vectors = cols.div_ceil(S::LANES);
-                let bp = b.add(column * k + start * vectors * S::LANES);
-                let cp = c.add(column);
-                match vectors {
-                    3 => panel::<S, 3>(m, depth, at, bp, cp, ldc, cols, accumulate),
-                    2 => panel::<S, 2>(m, depth, at, bp, cp, ldc, cols, accumulate),
-                    _ => panel::<S, 1>(m, depth, at, bp, cp, ldc, cols, accumulate),
+        let tiles = a.row == 1 && a.col != 1;
+        let mut copy = [std::mem::MaybeUninit::<f32>::uninit(); ROW_BLOCK * K_BLOCK];
+        let copy = copy.as_mut_ptr().cast::<f32>();
+        let mut first = 0;
+        while first < m {
+            let rows = ROW_BLOCK.min(m - first);
+            let mut start = 0;
+            while start < k {
+                let depth = block.min(k - start);
+                let mut at = View { ptr: a.ptr.add(first * a.row + start * a.col), ..a };
+                if tiles {
+                    pack_tiles::<S>(rows, depth, at, copy);
+                    at = View { ptr: copy, row: 1, col: S::TILE_ROWS };
                 }
-                column += cols;
+                let accumulate = add || start > 0;
+                let mut column = 0;
+                while column < n {
+                    let cols = width.min(n - column);
+                    let vectors = cols.div_ceil(S::LANES);
+                    let bp = b.add(column * k + start * vectors * S::LANES);
+                    let cp = c.add(first * ldc + column);
+                    match vectors {
+                        3 => panel::<S, 3>(rows, depth, at, bp, cp, ldc, cols, accumulate, tiles),
+                        2 => panel::<S, 2>(rows, depth, at, bp, cp, ldc, cols, accumulate, tiles),
+                        _ => panel::<S, 1>(rows, depth, at, bp, cp, ldc, cols, accumulate, tiles),
+                    }
+                    column += cols;
+                }
+                start += depth;
             }
-            start += depth;
+            first += rows;
         }
     }
 

@@ -6,9 +6,6 @@ use crate::cpu::{Isa, rows};
 use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
 
-/// Rows of a block that a core computes at once: their inputs and outputs stay in its second-level cache.
-const ROW_BLOCK: usize = 64;
-
 /// A function applied to every output of [`linear`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -68,7 +65,7 @@ pub(crate) fn product(
 ) {
     let c = Shared::new(c);
     let a = SharedView(a);
-    parallel::blocks(m, ROW_BLOCK, |start, end| {
+    parallel::blocks(m, gemm::ROW_BLOCK, |start, end| {
         let a = a.get();
         // SAFETY: blocks of rows are disjoint; a covers m × k elements and b is the packed k × n matrix.
         unsafe {
@@ -90,21 +87,6 @@ pub(crate) fn transposed(data: &[f32], cols: usize) -> View {
     View { ptr: data.as_ptr(), row: 1, col: cols }
 }
 
-/// The transpose of `data[rows, cols]`, copied row-major.
-fn transpose(data: &[f32], rows: usize, cols: usize) -> Buffer {
-    let mut out = Buffer::scratch(data.len());
-    let shared = Shared::new(&mut out);
-    parallel::blocks(cols, 16, |start, end| {
-        for r in 0..rows {
-            for c in start..end {
-                // SAFETY: a task owns the output rows start..end.
-                unsafe { *shared.at(c * rows + r) = data[r * cols + c] }
-            }
-        }
-    });
-    out
-}
-
 /// Sums over the rows of `x: [rows, n]`, added in row order whatever the number of cores.
 pub(crate) fn column_sums(isa: Isa, x: &[f32], rows: usize, n: usize) -> Buffer {
     let mut sums = Buffer::zeros(n);
@@ -120,8 +102,7 @@ pub(crate) fn column_sums(isa: Isa, x: &[f32], rows: usize, n: usize) -> Buffer 
 pub(crate) fn weight_gradient(isa: Isa, dy: &[f32], x: &[f32], (t, n, k): (usize, usize, usize)) -> Buffer {
     let packed = pack(isa, t, k, row_major(x, k));
     let mut dw = Buffer::scratch(n * k);
-    let dyt = transpose(dy, t, n);
-    product(isa, (n, k, t), row_major(&dyt, t), &packed, &mut dw, |_, _| {});
+    product(isa, (n, k, t), transposed(dy, n), &packed, &mut dw, |_, _| {});
     dw
 }
 

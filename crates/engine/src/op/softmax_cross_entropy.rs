@@ -1,5 +1,7 @@
 //! Mean cross-entropy of row-wise softmax against one gold column per row.
 
+use rayon::prelude::*;
+
 use crate::buffer::Buffer;
 use crate::tensor::{Backward, Tensor};
 
@@ -27,23 +29,23 @@ pub fn softmax_cross_entropy(logits: &Tensor, targets: &[usize], excluded: Optio
     let (m, n) = logits.matrix();
     assert!(m > 0 && targets.len() == m, "one target per row");
     assert!(excluded.is_none_or(|e| e.len() == m * n), "one exclusion per logit");
-    let mut slope = Buffer::zeros(m * n);
-    let mut loss = 0f64;
-    for (row, &target) in targets.iter().enumerate() {
-        let x = &logits.data()[row * n..(row + 1) * n];
+    let mut slope = Buffer::scratch(m * n);
+    let mut losses = vec![0f64; m];
+    let rows = slope.par_chunks_mut(n).zip(&mut losses).zip(logits.data().par_chunks(n)).enumerate();
+    rows.for_each(|(row, ((slope, loss), x))| {
+        let target = targets[row];
         let out = |j: usize| excluded.is_some_and(|e| e[row * n + j]);
         assert!(!out(target), "the target of row {row} is excluded");
         let top = (0..n).filter(|j| !out(*j)).map(|j| x[j]).fold(f32::NEG_INFINITY, f32::max);
-        let weight = |j: usize| {
-            if out(j) { 0.0 } else { f64::from(x[j] - top).exp() }
-        };
+        let weight = |j: usize| if out(j) { 0.0 } else { f64::from(x[j] - top).exp() };
         let total: f64 = (0..n).map(weight).sum();
-        loss += total.ln() - f64::from(x[target] - top);
-        for (j, s) in slope[row * n..(row + 1) * n].iter_mut().enumerate() {
+        *loss = total.ln() - f64::from(x[target] - top);
+        for (j, s) in slope.iter_mut().enumerate() {
             let probability = weight(j) / total;
             *s = ((probability - f64::from(u8::from(j == target))) / m as f64) as f32;
         }
-    }
+    });
+    let loss: f64 = losses.iter().sum();
     let value = Buffer::from(vec![(loss / m as f64) as f32]);
     Tensor::result(value, &[], &[logits], SoftmaxCrossEntropy { slope })
 }
