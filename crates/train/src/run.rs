@@ -80,7 +80,7 @@ fn new_layout(new: &NewModelConfig, overrides: &Overrides) -> Result<FolderLayou
         Architecture::XlmRoberta => ArchitectureConfig::Bert(transformer(new, vocab, tokenizer.pad_id()?)?),
     };
     Ok(FolderLayout {
-        max_tokens: architecture.max_tokens(),
+        max_tokens: [architecture.max_tokens(), overrides.max_tokens].into_iter().flatten().min(),
         architecture,
         weights: Vec::new(),
         tokenizer: new.tokenizer.clone(),

@@ -105,10 +105,7 @@ pub fn accumulate<R: Recipe<GROUPS>, const GROUPS: usize>(
     let texts = TokenBatch::<GROUPS>::new(model, recipe, batch, options.key)?;
     let tokens = texts.tokens();
     let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
-    let chunks = match options.chunk_tokens {
-        Some(limit) if tokens > limit => texts.chunks(limit),
-        _ => vec![0..texts.sequences.len()],
-    };
+    let chunks = texts.chunks(options.chunk_tokens.unwrap_or(usize::MAX));
     let loss = match chunks.as_slice() {
         [all] => {
             let embeddings = texts.encode(model, all.clone(), dropout);

@@ -23,6 +23,15 @@ pub(crate) struct View {
     pub col: usize,
 }
 
+/// Where a product goes: `cols` columns at `ptr`, rows `row` apart, added to what is there if `add`.
+#[derive(Clone, Copy)]
+struct Target {
+    ptr: *mut f32,
+    row: usize,
+    cols: usize,
+    add: bool,
+}
+
 /// f32 elements of a packed `B[k,n]`.
 pub(crate) fn packed_len(lanes: usize, k: usize, n: usize) -> usize {
     n.div_ceil(lanes) * lanes * k
@@ -59,38 +68,29 @@ unsafe fn tile<S: Simd, const R: usize, const NV: usize>(k: usize, a: View, b: *
     }
 }
 
-/// Computes a tile and writes (or adds) its first `cols` columns to `c`.
+/// Computes a tile and writes (or adds) its first columns to `c`.
 ///
 /// # Safety
-/// As [`tile`]; `c` addresses R rows of `cols` elements at stride `ldc`.
+/// As [`tile`]; `c` addresses R rows.
 #[inline(always)]
-unsafe fn tile_to<S: Simd, const R: usize, const NV: usize>(
-    k: usize,
-    a: View,
-    b: *const f32,
-    c: *mut f32,
-    ldc: usize,
-    cols: usize,
-    add: bool,
-) {
+unsafe fn tile_to<S: Simd, const R: usize, const NV: usize>(k: usize, a: View, b: *const f32, c: Target) {
     // SAFETY: the function's contract.
     unsafe {
         let acc = tile::<S, R, NV>(k, a, b);
         for (i, row) in acc.iter().enumerate() {
             for (v, &value) in row.iter().enumerate() {
-                let p = c.add(i * ldc + v * S::LANES);
-                let width = cols - (v * S::LANES).min(cols);
+                let p = c.ptr.add(i * c.row + v * S::LANES);
+                let width = c.cols - (v * S::LANES).min(c.cols);
                 if width >= S::LANES {
-                    S::store(p, if add { S::add(value, S::load(p)) } else { value });
+                    S::store(p, if c.add { S::add(value, S::load(p)) } else { value });
                 } else if width > 0 {
-                    S::store_part(p, width, if add { S::add(value, S::load_part(p, width)) } else { value });
+                    S::store_part(p, width, if c.add { S::add(value, S::load_part(p, width)) } else { value });
                 }
             }
         }
     }
 }
 
-#[allow(clippy::too_many_arguments)]
 /// Copies columns `0..rows` of `depth` rows at `a` into tiles of `TILE_ROWS` columns, each tile contiguous.
 ///
 /// # Safety
@@ -116,36 +116,26 @@ unsafe fn pack_tiles<S: Simd>(rows: usize, depth: usize, a: View, to: *mut f32) 
 /// # Safety
 /// As [`tile_to`] for `m` rows; with `tiles`, `a` was written by [`pack_tiles`].
 #[inline(always)]
-unsafe fn panel<S: Simd, const NV: usize>(
-    m: usize,
-    k: usize,
-    a: View,
-    b: *const f32,
-    c: *mut f32,
-    ldc: usize,
-    cols: usize,
-    add: bool,
-    tiles: bool,
-) {
+unsafe fn panel<S: Simd, const NV: usize>(m: usize, k: usize, a: View, tiles: bool, b: *const f32, c: Target) {
     // SAFETY: the function's contract.
     unsafe {
         let mut i = 0;
         while i < m {
             let offset = if tiles { i / S::TILE_ROWS * S::TILE_ROWS * k + i % S::TILE_ROWS } else { i * a.row };
             let at = View { ptr: a.ptr.add(offset), ..a };
-            let to = c.add(i * ldc);
+            let to = Target { ptr: c.ptr.add(i * c.row), ..c };
             let left = m - i;
             if left >= 8 && S::TILE_ROWS >= 8 {
-                tile_to::<S, 8, NV>(k, at, b, to, ldc, cols, add);
+                tile_to::<S, 8, NV>(k, at, b, to);
                 i += 8;
             } else if left >= 4 {
-                tile_to::<S, 4, NV>(k, at, b, to, ldc, cols, add);
+                tile_to::<S, 4, NV>(k, at, b, to);
                 i += 4;
             } else if left >= 2 {
-                tile_to::<S, 2, NV>(k, at, b, to, ldc, cols, add);
+                tile_to::<S, 2, NV>(k, at, b, to);
                 i += 2;
             } else {
-                tile_to::<S, 1, NV>(k, at, b, to, ldc, cols, add);
+                tile_to::<S, 1, NV>(k, at, b, to);
                 i += 1;
             }
         }
@@ -178,17 +168,16 @@ kernels! {
                     pack_tiles::<S>(rows, depth, at, copy);
                     at = View { ptr: copy, row: 1, col: S::TILE_ROWS };
                 }
-                let accumulate = add || start > 0;
                 let mut column = 0;
                 while column < n {
                     let cols = width.min(n - column);
                     let vectors = cols.div_ceil(S::LANES);
                     let bp = b.add(column * k + start * vectors * S::LANES);
-                    let cp = c.add(first * ldc + column);
+                    let to = Target { ptr: c.add(first * ldc + column), row: ldc, cols, add: add || start > 0 };
                     match vectors {
-                        3 => panel::<S, 3>(rows, depth, at, bp, cp, ldc, cols, accumulate, tiles),
-                        2 => panel::<S, 2>(rows, depth, at, bp, cp, ldc, cols, accumulate, tiles),
-                        _ => panel::<S, 1>(rows, depth, at, bp, cp, ldc, cols, accumulate, tiles),
+                        3 => panel::<S, 3>(rows, depth, at, tiles, bp, to),
+                        2 => panel::<S, 2>(rows, depth, at, tiles, bp, to),
+                        _ => panel::<S, 1>(rows, depth, at, tiles, bp, to),
                     }
                     column += cols;
                 }

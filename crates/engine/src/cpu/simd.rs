@@ -1,7 +1,7 @@
 //! The vector instructions a kernel may use, one implementation per instruction set.
 //!
 //! Kernels are written once, generic over [`Simd`], and are compiled once per instruction set by
-//! [`dispatch!`](crate::cpu::dispatch). Every method is `inline(always)`, so inside a function that enables
+//! the `kernels!` macro of [`crate::cpu`]. Every method is `inline(always)`, so inside a function that enables
 //! the matching target feature it becomes a single instruction.
 
 /// A vector of `LANES` f32 values and the arithmetic on it.
