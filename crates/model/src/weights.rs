@@ -172,7 +172,8 @@ pub fn write_safetensors<'a>(
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     let metadata = HashMap::from([(metadata.0.to_string(), metadata.1)]);
-    let temporary = path.with_extension(format!("tmp{}", std::process::id()));
+    // The same name every time: what a killed process left is overwritten, not added to.
+    let temporary = path.with_extension("safetensors.partial");
     let written = safetensors::serialize_to_file(views, Some(metadata), &temporary)
         .map_err(|e| tensor_error(&temporary, "*", e))
         .and_then(|()| persist(&temporary, path));

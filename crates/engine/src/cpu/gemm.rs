@@ -99,14 +99,18 @@ unsafe fn tile_to<S: Simd, const R: usize, const NV: usize>(k: usize, a: View, b
 unsafe fn pack_tiles<S: Simd>(rows: usize, depth: usize, a: View, to: *mut f32) {
     // SAFETY: the function's contract.
     unsafe {
-        let mut first = 0;
-        while first < rows {
-            let width = S::TILE_ROWS.min(rows - first);
-            let tile = to.add(first * depth);
-            for p in 0..depth {
-                std::ptr::copy_nonoverlapping(a.ptr.add(p * a.col + first), tile.add(p * S::TILE_ROWS), width);
+        // Row by row of the source, which is contiguous, into all tiles at once.
+        for p in 0..depth {
+            let from = a.ptr.add(p * a.col);
+            let mut first = 0;
+            while first + S::TILE_ROWS <= rows {
+                let tile = to.add(first * depth + p * S::TILE_ROWS);
+                std::ptr::copy_nonoverlapping(from.add(first), tile, S::TILE_ROWS);
+                first += S::TILE_ROWS;
             }
-            first += width;
+            for i in first..rows {
+                *to.add(first * depth + p * S::TILE_ROWS + i - first) = *from.add(i);
+            }
         }
     }
 }
