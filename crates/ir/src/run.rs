@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Scored documents by query, best first; no document twice, no score NaN.
 ///
 /// The order is trec_eval's: score descending, compared as f32, then document id descending by bytes.
@@ -92,6 +94,10 @@ impl Run {
     /// As [`Run::write`].
     pub fn write_to(&self, writer: &mut impl Write, tag: &str, name: impl AsRef<Path>) -> Result<()> {
         let tag = column(tag)?;
+        if self.0.keys().next().is_some_and(|query| query.starts_with(BYTE_ORDER_MARK)) {
+            // A reader takes one at the start for the file's own.
+            write!(writer, "{BYTE_ORDER_MARK}").map_err(|source| Error::io(name.as_ref(), source))?;
+        }
         for (query, hits) in &self.0 {
             let query = column(query)?;
             for (rank, (doc, score)) in (1..).zip(hits) {
@@ -174,6 +180,15 @@ fn column(id: &str) -> Result<&str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn an_id_that_begins_with_a_byte_order_mark_keeps_it() {
+        let mut run = Run::new();
+        run.insert("\u{feff}q", vec![("d".into(), 1.0)]).unwrap();
+        let mut written = Vec::new();
+        run.write_to(&mut written, "tag", "x").unwrap();
+        assert_eq!(Run::read_from(&written[..], "x").unwrap(), run);
+    }
 
     #[test]
     fn ties_go_to_the_larger_id_by_bytes_and_scores_are_f32() {
