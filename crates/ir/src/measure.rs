@@ -126,7 +126,11 @@ impl Measure {
 }
 
 fn dcg(gains: impl Iterator<Item = i32>) -> f64 {
-    gains.zip(2u64..).filter(|(gain, _)| *gain > 0).map(|(gain, i)| f64::from(gain) / (i as f64).log2()).sum()
+    gains
+        .zip(2u64..)
+        .filter(|(gain, _)| *gain > 0)
+        .map(|(gain, i)| f64::from(gain) / (i as f64).log2())
+        .fold(0.0, |sum, x| sum + x)
 }
 
 fn ideal_gains(judged: &BTreeMap<DocId, i32>) -> Vec<i32> {
@@ -137,7 +141,7 @@ fn ideal_gains(judged: &BTreeMap<DocId, i32>) -> Vec<i32> {
 
 fn precision_sum(relevant: impl Iterator<Item = bool>) -> f64 {
     let ranks = (1u64..).zip(relevant).filter(|(_, relevant)| *relevant).map(|(rank, _)| rank);
-    (1u64..).zip(ranks).map(|(found, rank)| found as f64 / rank as f64).sum()
+    (1u64..).zip(ranks).map(|(found, rank)| found as f64 / rank as f64).fold(0.0, |sum, x| sum + x)
 }
 
 fn ratio(part: f64, whole: f64) -> f64 {
@@ -222,6 +226,15 @@ impl<'de> Deserialize<'de> for Measure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_relevant_found_is_zero_without_a_sign() {
+        let judged = BTreeMap::from([("d1".to_string(), 1)]);
+        for name in ["nDCG@10", "AP", "RR@10", "R@10"] {
+            let measure: Measure = name.parse().unwrap();
+            assert_eq!(measure.of(&[("d3".to_string(), 0.5)], &judged).to_bits(), 0, "{name}");
+        }
+    }
 
     #[test]
     fn canonical_names_parse_and_print_as_themselves() {
