@@ -1,0 +1,111 @@
+//! Mean cross-entropy over a large vocabulary, of the rows that have a label.
+
+use rayon::prelude::*;
+
+use crate::buffer::Buffer;
+use crate::cpu::{Isa, rows};
+use crate::tensor::{Backward, Tensor};
+
+/// Columns whose exponentials are summed in single precision; the sums of segments are joined in double.
+const SEGMENT: usize = 4096;
+
+struct CrossEntropy {
+    /// `softmax − one-hot`, divided by the number of labels.
+    slope: Buffer,
+}
+
+impl Backward for CrossEntropy {
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
+        let factor = grad.item();
+        let data: Vec<f32> = self.slope.iter().map(|x| x * factor).collect();
+        vec![Some(Tensor::new(data, inputs[0].shape()))]
+    }
+}
+
+/// Turns a row of logits into `(softmax − one-hot)·factor`; returns `−log softmax[label]`.
+pub(super) fn row_slope(isa: Isa, logits: &mut [f32], label: usize, factor: f32) -> f64 {
+    let top = logits.iter().fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+    // Shifted by the highest, normalisers of segments are near 0, where f32 is exact.
+    logits.iter_mut().for_each(|x| *x -= top);
+    let gold = f64::from(logits[label]);
+    let log_sums: Vec<f64> = logits
+        .chunks_mut(SEGMENT)
+        // SAFETY: a segment of that many elements.
+        .map(|segment| f64::from(unsafe { rows::softmax(isa, segment.len(), segment.as_mut_ptr(), 1.0) }))
+        .collect();
+    let highest = log_sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let log_sum = highest + log_sums.iter().map(|x| (x - highest).exp()).sum::<f64>().ln();
+    for (segment, part) in logits.chunks_mut(SEGMENT).zip(log_sums) {
+        // SAFETY: as above.
+        unsafe { rows::scale(isa, segment.len(), segment.as_mut_ptr(), factor * (part - log_sum).exp() as f32) }
+    }
+    logits[label] -= factor;
+    log_sum - gold
+}
+
+/// `−Σ_i log softmax(logits_i)[labels[i]] / labels`, over the rows that have a label; 0 if none has.
+///
+/// # Shapes
+/// `logits: [m, n]`, `labels`: m, each below n → scalar.
+///
+/// # Panics
+/// If the sizes differ or a label is not below n.
+pub fn cross_entropy(logits: &Tensor, labels: &[Option<usize>]) -> Tensor {
+    let isa = Isa::current();
+    let (m, n) = logits.matrix();
+    assert!(labels.len() == m && labels.iter().flatten().all(|l| *l < n), "cross_entropy: labels of {m} rows of {n}");
+    let count = labels.iter().flatten().count().max(1);
+    let mut slope = Buffer::zeros(m * n);
+    let rows = slope.par_chunks_mut(n.max(1)).zip(logits.data().par_chunks(n.max(1))).zip(labels);
+    let losses: Vec<f64> = rows
+        .map(|((slope, x), label)| {
+            let Some(label) = label else { return 0.0 };
+            slope.copy_from_slice(x);
+            row_slope(isa, slope, *label, 1.0 / count as f32)
+        })
+        .collect();
+    let value = Buffer::from(vec![(losses.iter().sum::<f64>() / count as f64) as f32]);
+    Tensor::result(value, &[], &[logits], CrossEntropy { slope })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{gradients_match, random};
+    use crate::{Gradients, with_isa};
+
+    #[test]
+    fn gradient_with_rows_left_out() {
+        gradients_match(&[random(1, &[4, 5])], |x| cross_entropy(&x[0], &[Some(2), None, Some(0), Some(4)]));
+    }
+
+    #[test]
+    fn many_columns_equal_the_definition() {
+        let logits = random(5, &[2, 3 * SEGMENT + 7]);
+        let n = 3 * SEGMENT + 7;
+        let labels = [Some(1), Some(n - 1)];
+        let expected: f64 = (0..2)
+            .map(|r| {
+                let x = &logits.data()[r * n..(r + 1) * n];
+                x.iter().map(|x| f64::from(*x).exp()).sum::<f64>().ln() - f64::from(x[labels[r].unwrap()])
+            })
+            .sum();
+        for isa in Isa::available() {
+            let loss = with_isa(isa, || cross_entropy(&logits, &labels));
+            assert!((f64::from(loss.item()) - expected / 2.0).abs() < 1e-5, "{isa}: {} {expected}", loss.item());
+            let mut gradients = Gradients::default();
+            loss.backward(&mut gradients);
+            let sum: f64 = gradients.get(&logits).unwrap().data().iter().map(|x| f64::from(*x)).sum();
+            assert!(sum.abs() < 1e-6, "{isa}: slopes of a row sum to zero, not {sum:e}");
+        }
+    }
+
+    #[test]
+    fn without_labels_the_loss_is_zero() {
+        let logits = random(1, &[2, 3]);
+        let loss = cross_entropy(&logits, &[None, None]);
+        let mut gradients = Gradients::default();
+        loss.backward(&mut gradients);
+        assert_eq!((loss.item(), gradients.get(&logits).unwrap().data()), (0.0, &[0.0; 6][..]));
+    }
+}
