@@ -1,35 +1,9 @@
-//! Training losses: pure functions of embeddings, exact in value and gradient.
+//! InfoNCE over in-batch and hard negatives.
 
 use isogloss_engine::Tensor;
-use isogloss_engine::op::{self, Activation};
+use isogloss_engine::op;
 
-/// How two embeddings are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Similarity {
-    /// Inner product of the L2-normalised embeddings.
-    Cosine,
-    /// Inner product.
-    Dot,
-}
-
-impl Similarity {
-    /// The embeddings of which the inner product is the similarity.
-    fn prepare(self, x: &Tensor) -> Tensor {
-        match self {
-            Similarity::Cosine => op::l2_normalize(x),
-            Similarity::Dot => x.clone(),
-        }
-    }
-}
-
-/// A loss with the names and values of its terms.
-pub struct Loss {
-    /// The scalar to differentiate.
-    pub total: Tensor,
-    /// What it is made of, for the log.
-    pub terms: Vec<(&'static str, f32)>,
-}
+use super::{Loss, Similarity, scores};
 
 /// Which hard negatives a query is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +64,6 @@ pub fn info_nce(queries: &Tensor, positives: &Tensor, negatives: Option<&Tensor>
     let backward = op::softmax_cross_entropy(&transposed, &targets, excluded.as_deref());
     let terms = vec![("query_to_passage", forward.item()), ("passage_to_query", backward.item())];
     Loss { total: op::scale(&op::add(&forward, &backward), 0.5), terms }
-}
-
-/// `a · bᵀ / temperature`.
-fn scores(a: &Tensor, b: &Tensor, temperature: f32) -> Tensor {
-    op::scale(&op::linear(a, b, None, Activation::Identity), 1.0 / temperature)
 }
 
 fn off_diagonal(rows: usize, f: impl Fn(usize, usize) -> bool) -> Vec<bool> {
