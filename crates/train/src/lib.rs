@@ -10,6 +10,8 @@ mod data;
 mod dev;
 mod error;
 pub mod loss;
+mod memory_bank;
+mod projection_head;
 mod recipe;
 pub mod recipes;
 mod run;
@@ -24,6 +26,8 @@ pub use config::{
 pub use data::TrainingData;
 pub use dev::DevSet;
 pub use error::{Error, Result};
+pub use memory_bank::{BankScope, MemoryBank};
+pub use projection_head::{Asymmetry, ProjectionHead, ProjectionHeadConfig, Statistics};
 pub use recipe::{Group, Recipe};
 pub use run::{start_model, train};
 pub use sampler::{Pick, Sampler, SamplerState, Stream, language_weights};
