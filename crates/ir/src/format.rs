@@ -21,6 +21,7 @@ mod sentence_transformers;
 mod squad;
 mod tevatron;
 mod texts;
+pub mod unlabelled;
 
 /// A format of labelled examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

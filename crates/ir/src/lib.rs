@@ -32,6 +32,7 @@ pub use evaluate::{Report, evaluate, evaluate_with};
 pub use format::clear::{ClearExample, load_clear};
 pub use format::documents::{Body, Document, load_documents};
 pub use format::parallel::{PairOptions, Pairing, ParallelRow, load_pairs, load_parallel};
+pub use format::unlabelled::{TextKind, each_document};
 pub use format::{ExampleOptions, Format, load_examples, read_examples};
 pub use lang::Lang;
 pub use measure::Measure;

@@ -32,6 +32,16 @@ pub enum Body {
     Text(String),
 }
 
+impl Body {
+    /// The parts as they were read.
+    pub fn parts(self) -> Vec<String> {
+        match self {
+            Body::Sentences(parts) | Body::Paragraphs(parts) => parts,
+            Body::Text(text) => vec![text],
+        }
+    }
+}
+
 const EXPECTED: &str = "documents: JSON lines {\"id\", \"lang\", \"sentences\": […]} or {\"id\", \"lang\", \"text\"}";
 
 /// The documents of a file of JSON lines or of a JSON array.

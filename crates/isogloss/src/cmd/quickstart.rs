@@ -15,7 +15,7 @@ mod report;
 mod setup;
 mod vectors;
 
-use super::tokenizer::{Sample, each_text};
+use super::tokenizer::Sample;
 use report::{Report, Scores, Seconds};
 use setup::Setup;
 
@@ -82,7 +82,7 @@ fn make_tokenizer(setup: &Setup) -> anyhow::Result<()> {
     }
     let mut sample = Sample::new(None);
     for input in &setup.training_texts {
-        each_text(input, None, |text| sample.push(text))?;
+        sample.read(input, None)?;
     }
     let texts = sample.into_texts();
     eprintln!("      from {} distinct texts", texts.len());

@@ -3,15 +3,14 @@
 use crate::files::{create_folder, refuse_existing};
 use crate::model::positive;
 use clap::Subcommand;
+use isogloss_ir::TextKind;
 use isogloss_model::{TokenizerOptions, train_tokenizer};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 mod sample;
-mod source;
 
 pub use sample::Sample;
-pub use source::{Kind, each_text};
 
 /// What to do about tokenizers.
 #[derive(Debug, clap::Args)]
@@ -49,9 +48,9 @@ struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = positive)]
     limit_sentences: Option<usize>,
 
-    /// What the files hold, where their first line does not tell.
-    #[arg(long, value_enum, value_name = "KIND")]
-    kind: Option<Kind>,
+    /// What the files hold, where their first line does not tell: documents, corpus, queries or parallel.
+    #[arg(long, value_name = "KIND", value_parser = str::parse::<TextKind>)]
+    kind: Option<TextKind>,
 }
 
 /// Does it.
@@ -65,7 +64,7 @@ fn train(args: &TrainArgs) -> anyhow::Result<()> {
     refuse_existing(&args.out)?;
     let mut sample = Sample::new(args.limit_sentences);
     for input in &args.inputs {
-        each_text(input, args.kind, |text| sample.push(text))?;
+        sample.read(input, args.kind)?;
     }
     let texts = sample.into_texts();
     let options = TokenizerOptions { vocab_size: args.vocab_size, ..TokenizerOptions::default() };

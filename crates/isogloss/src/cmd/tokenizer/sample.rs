@@ -1,6 +1,8 @@
 //! Distinct texts, all of them or an even sample.
 
+use isogloss_ir::{Result, TextKind, each_document};
 use std::collections::BTreeMap;
+use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Texts by their hash: each counts once, and of more than the limit those with the lowest hashes stay, whatever
@@ -27,6 +29,14 @@ impl Sample {
         if self.texts.len() > self.limit {
             self.texts.pop_last();
         }
+    }
+
+    /// Adds every text of a file or of a folder in the BEIR layout, as `kind` or else its first line says.
+    ///
+    /// # Errors
+    /// As [`each_document`].
+    pub fn read(&mut self, path: &Path, kind: Option<TextKind>) -> Result<()> {
+        each_document(path, kind, None, |document| document.body.parts().into_iter().for_each(|text| self.push(text)))
     }
 
     /// The texts kept.
