@@ -129,6 +129,11 @@ impl Bert {
         x
     }
 
+    /// The table of word vectors, `[words, hidden]`.
+    pub(crate) fn words(&self) -> &Tensor {
+        &self.words
+    }
+
     /// Parameters under their names in a checkpoint, in a fixed order.
     /// Named parameters in a fixed order; query, key and value of a layer are one, `…attention.self.qkv`.
     pub fn parameters(&self) -> Named<'_> {

@@ -12,6 +12,7 @@ use crate::config::{Activation as Inner, ArchitectureConfig};
 use crate::error::{Error, Result};
 use crate::folder::{DenseActivation, FolderLayout};
 use crate::layers::{Linear, Named, NamedMut, Source};
+use crate::masked_lm_head::MaskedLmHead;
 use crate::modern_bert::ModernBert;
 use crate::pooling::Pooling;
 use crate::static_embedding::StaticEmbedding;
@@ -197,6 +198,33 @@ impl BiEncoder {
         self.tokenizer.encode_batch(texts, prompt, self.layout.max_tokens.unwrap_or(usize::MAX))
     }
 
+    /// The table of word vectors, `[words, hidden]`.
+    pub fn word_table(&self) -> &Tensor {
+        match &self.backbone {
+            Backbone::Bert(m) => m.words(),
+            Backbone::ModernBert(m) => m.words(),
+            Backbone::Static(m) => m.words(),
+        }
+    }
+
+    /// The head of masked-language training that the model's checkpoint holds, or else a fresh one; `None` for a static table, which sees no context.
+    ///
+    /// # Errors
+    /// The checkpoint's head is not whole.
+    pub fn masked_lm_head(&self, key: Key) -> Result<Option<MaskedLmHead>> {
+        let eps = match &self.layout.architecture {
+            ArchitectureConfig::Bert(c) => c.layer_norm_eps as f32,
+            ArchitectureConfig::ModernBert(c) => c.norm_eps as f32,
+            ArchitectureConfig::Static(_) => return Ok(None),
+        };
+        let (words, hidden) = self.word_table().matrix();
+        let stored = match self.layout.weights.as_slice() {
+            [] => None,
+            files => MaskedLmHead::stored(&Checkpoint::from_files(files)?, hidden, words, eps)?,
+        };
+        Ok(Some(stored.unwrap_or_else(|| MaskedLmHead::fresh(hidden, words, eps, key))))
+    }
+
     /// Number of tokens of a text without prompt, special tokens and truncation; 0 if it cannot be tokenized.
     pub fn count_tokens(&self, text: &str) -> usize {
         self.tokenizer.encode_plain(text).map_or(0, |ids| ids.len())
@@ -219,6 +247,12 @@ impl BiEncoder {
 
     /// Embeddings of packed sequences, `[sequences, dim]`. `dropout` is the key of a training pass.
     pub fn forward(&self, sequences: &[TokenIds], packed: &Packed, dropout: Option<Key>) -> Tensor {
+        let x = self.forward_unnormalized(sequences, packed, dropout);
+        if self.layout.normalize { op::l2_normalize(&x) } else { x }
+    }
+
+    /// As [`BiEncoder::forward`], but before the normalisation that the model may end with.
+    pub fn forward_unnormalized(&self, sequences: &[TokenIds], packed: &Packed, dropout: Option<Key>) -> Tensor {
         let hidden = self.hidden_states(sequences, packed, dropout);
         let mut x = match self.backbone {
             Backbone::Static(_) => hidden,
@@ -233,7 +267,7 @@ impl BiEncoder {
         for (linear, activation) in &self.dense {
             x = linear.forward(&x, *activation);
         }
-        if self.layout.normalize { op::l2_normalize(&x) } else { x }
+        x
     }
 
     /// Encodes tokenized texts over all cores: sorted by length, in chunks of a few hundred tokens, each on one core.

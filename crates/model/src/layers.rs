@@ -31,7 +31,8 @@ impl Source<'_> {
         }
     }
 
-    fn constant(&self, name: &str, n: usize, value: f32) -> Result<Tensor> {
+    /// A vector: from the checkpoint, or all of one value.
+    pub(crate) fn constant(&self, name: &str, n: usize, value: f32) -> Result<Tensor> {
         match self {
             Source::Checkpoint(c) => c.parameter(name, &[n]),
             Source::Fresh(..) => Ok(Tensor::parameter(vec![value; n], &[n])),

@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod hub;
 mod layers;
+mod masked_lm_head;
 mod modern_bert;
 mod pooling;
 mod static_embedding;
@@ -23,6 +24,7 @@ pub use config::{
 pub use error::{Error, Result};
 pub use folder::{DenseActivation, DenseLayer, FolderLayout};
 pub use hub::resolve;
+pub use masked_lm_head::MaskedLmHead;
 pub use modern_bert::ModernBert;
 pub use pooling::Pooling;
 pub use static_embedding::StaticEmbedding;

@@ -120,6 +120,10 @@ impl ModernBert {
         }
         self.final_norm.forward(&x, None)
     }
+    /// The table of word vectors, `[words, hidden]`.
+    pub(crate) fn words(&self) -> &Tensor {
+        &self.words
+    }
 
     pub(crate) fn parameters(&self) -> Named<'_> {
         let mut to: Named = vec![("embeddings.tok_embeddings.weight".into(), &self.words)];

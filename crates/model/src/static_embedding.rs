@@ -35,6 +35,10 @@ impl StaticEmbedding {
     pub fn forward(&self, ids: &[u32], packed: &Packed) -> Tensor {
         op::embedding_bag(&self.table, ids, packed)
     }
+    /// The table of word vectors, `[words, hidden]`.
+    pub(crate) fn words(&self) -> &Tensor {
+        &self.table
+    }
 
     pub(crate) fn parameters(&self) -> Named<'_> {
         vec![(TABLE.into(), &self.table)]
