@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use isogloss_ir::Example;
-
 use crate::config::BatchConfig;
 use crate::data::TrainingData;
 use crate::sampler::{Pick, Sampler};
@@ -12,16 +10,16 @@ use crate::sampler::{Pick, Sampler};
 const PATIENCE: usize = 4;
 
 /// Draws the examples of one batch. `texts` lists what may not occur twice, `tokens` counts an example's.
-pub fn fill<'a>(
+pub fn fill<'a, E>(
     sampler: &mut Sampler,
-    data: &'a TrainingData,
+    data: &'a TrainingData<E>,
     config: &BatchConfig,
-    texts: impl Fn(&'a Example) -> Vec<&'a str>,
-    tokens: impl Fn(&[&'a Example]) -> Vec<usize>,
-) -> Vec<&'a Example> {
+    texts: impl Fn(&'a E) -> Vec<&'a str>,
+    tokens: impl Fn(&[&'a E]) -> Vec<usize>,
+) -> Vec<&'a E> {
     let fixed = (config.one_dataset || config.one_language).then(|| sampler.draw_stream());
     let mut picks: Vec<Pick> = Vec::new();
-    let mut batch: Vec<&Example> = Vec::new();
+    let mut batch: Vec<&E> = Vec::new();
     let mut refused: Vec<Pick> = Vec::new();
     let mut seen: HashSet<&str> = HashSet::new();
     while batch.len() < config.rows && picks.len() + refused.len() < PATIENCE * config.rows {
@@ -80,8 +78,9 @@ mod tests {
     use super::*;
     use crate::sampler::Stream;
     use isogloss_engine::Key;
+    use isogloss_ir::Example;
 
-    fn data(queries: &[&str]) -> TrainingData {
+    fn data(queries: &[&str]) -> TrainingData<Example> {
         let example =
             |q: &&str| Example { query: q.to_string(), positives: vec![format!("+{q}")], ..Example::default() };
         let set: Vec<Example> = queries.iter().map(example).collect();

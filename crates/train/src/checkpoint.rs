@@ -1,15 +1,16 @@
-//! The state of a run in one file: weights, optimiser moments, position in the data, best measure. Written atomically, so a run killed at any
+//! The state of a run in one file: weights, optimiser moments, position in the data, what recipes keep, best measure. Written atomically, so a run killed at any
 //! moment resumes from the last whole checkpoint and ends with the same bytes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use isogloss_engine::Buffer;
 use isogloss_engine::optim::{AdamW, Moments};
+use isogloss_engine::{Buffer, Tensor};
 use isogloss_model::{BiEncoder, Checkpoint, read_metadata, write_safetensors};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::sampler::SamplerState;
+use crate::task::{Task, TaskState};
 
 /// Everything of a run that is not a tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,8 +21,8 @@ pub struct RunState {
     pub step: usize,
     /// Updates the optimiser made.
     pub updates: u64,
-    /// Position in the data.
-    pub sampler: SamplerState,
+    /// Position of every task in its data, and what it counts.
+    pub tasks: Vec<TaskState>,
     /// Best measure so far and its step.
     pub best: Option<(f64, usize)>,
     /// Evaluations since the best one.
@@ -35,39 +36,82 @@ pub fn checkpoint_path(out: &Path) -> PathBuf {
     out.join("checkpoint.safetensors")
 }
 
-/// Writes the checkpoint of a run.
+/// The weights of a run in a fixed order: the model's, then those of its tasks.
+pub fn parameters<'a>(model: &'a BiEncoder, tasks: &'a [Box<dyn Task>]) -> Vec<(String, &'a Tensor)> {
+    let own = tasks.iter().enumerate().flat_map(|(n, task)| named(n, task.parameters()));
+    model.parameters().into_iter().chain(own).collect()
+}
+
+/// As [`parameters`], to change.
+pub fn parameters_mut<'a>(
+    model: &'a mut BiEncoder,
+    tasks: &'a mut [Box<dyn Task>],
+) -> impl Iterator<Item = (String, &'a mut Tensor)> {
+    let own = tasks.iter_mut().enumerate().flat_map(|(n, task)| named(n, task.parameters_mut()));
+    model.parameters_mut().into_iter().chain(own)
+}
+
+fn named<T>(task: usize, parameters: Vec<(String, T)>) -> impl Iterator<Item = (String, T)> {
+    parameters.into_iter().map(move |(name, tensor)| (format!("task.{task}.{name}"), tensor))
+}
+
+/// Writes the checkpoint of a run; what its tasks keep is filled into `state`.
 ///
 /// # Errors
 /// The file cannot be written; an earlier one stays as it was.
-pub fn save(out: &Path, model: &BiEncoder, optimizer: &AdamW, state: &RunState) -> Result<()> {
-    let json = serde_json::to_string(state).map_err(|e| Error::value("checkpoint", e.to_string()))?;
-    let parameters = model.parameters();
+pub fn save(
+    out: &Path,
+    model: &BiEncoder,
+    tasks: &[Box<dyn Task>],
+    optimizer: &AdamW,
+    mut state: RunState,
+) -> Result<()> {
+    let mut kept = Vec::new();
+    for (n, task) in tasks.iter().enumerate() {
+        let (task_state, tensors) = task.state();
+        state.tasks.push(task_state);
+        kept.extend(tensors.into_iter().map(|(name, tensor)| (format!("{}{name}", kept_prefix(n)), tensor)));
+    }
+    let json = serde_json::to_string(&state).map_err(|e| Error::value("checkpoint", e.to_string()))?;
+    let parameters = parameters(model, tasks);
     let weights = parameters.iter().map(|(name, t)| (format!("weight.{name}"), t.shape().to_vec(), t.data()));
     let moments = parameters.iter().zip(&optimizer.moments).flat_map(|((name, t), m)| {
         [("first", &m.first), ("second", &m.second)]
             .map(|(kind, data)| (format!("{kind}.{name}"), t.shape().to_vec(), &data[..]))
     });
-    Ok(write_safetensors(&checkpoint_path(out), weights.chain(moments), ("state", json))?)
+    let kept = kept.iter().map(|(name, t)| (name.clone(), t.shape().to_vec(), t.data()));
+    Ok(write_safetensors(&checkpoint_path(out), weights.chain(moments).chain(kept), ("state", json))?)
 }
 
-/// Reads the checkpoint of a run into its model and optimiser; `None` if there is none.
+/// What the names of the tensors begin with that a task keeps.
+fn kept_prefix(task: usize) -> String {
+    format!("kept.{task}.")
+}
+
+/// Reads the checkpoint of a run into its model, tasks and optimiser; `None` if there is none.
 ///
 /// # Errors
 /// The file is damaged or belongs to a run of another configuration or other data.
-pub fn load(out: &Path, fingerprint: &str, model: &mut BiEncoder, optimizer: &mut AdamW) -> Result<Option<RunState>> {
+pub fn load(
+    out: &Path,
+    fingerprint: &str,
+    model: &mut BiEncoder,
+    tasks: &mut [Box<dyn Task>],
+    optimizer: &mut AdamW,
+) -> Result<Option<RunState>> {
     let path = checkpoint_path(out);
     if !path.exists() {
         return Ok(None);
     }
     let damaged = |problem: String| Error::Output { path: path.clone(), problem };
-    let state: RunState = serde_json::from_str(&read_metadata(&path, "state")?)
+    let mut state: RunState = serde_json::from_str(&read_metadata(&path, "state")?)
         .map_err(|e| damaged(format!("its state does not parse ({e}); delete it to start over")))?;
     if state.fingerprint != fingerprint {
         let cure = "restore the run file and data, or choose another out directory";
         return Err(damaged(format!("belongs to a run with another configuration or other data; {cure}")));
     }
     let stored = Checkpoint::from_files(std::slice::from_ref(&path))?;
-    for (name, parameter) in model.parameters_mut() {
+    for (name, parameter) in parameters_mut(model, tasks) {
         let shape = parameter.shape().to_vec();
         let values = stored.take(&format!("weight.{name}"), &shape)?;
         parameter.data_mut().expect("a model just loaded is not shared").copy_from_slice(&values);
@@ -77,6 +121,20 @@ pub fn load(out: &Path, fingerprint: &str, model: &mut BiEncoder, optimizer: &mu
             optimizer.moments.push(Moments { first, second });
         }
     }
+    for (n, (task, task_state)) in tasks.iter_mut().zip(std::mem::take(&mut state.tasks)).enumerate() {
+        task.restore(task_state, kept(&stored, n)?)?;
+    }
     optimizer.updates = state.updates;
     Ok(Some(state))
+}
+
+/// The tensors that a task kept.
+fn kept(stored: &Checkpoint, task: usize) -> Result<BTreeMap<String, Tensor>> {
+    let prefix = kept_prefix(task);
+    let names = stored.names().filter_map(|name| Some((name, name.strip_prefix(&prefix)?.to_string())));
+    let tensor = |(full, name): (&str, String)| {
+        let (values, shape) = stored.read(full)?;
+        Ok((name, Tensor::new(values, &shape)))
+    };
+    names.map(tensor).collect()
 }

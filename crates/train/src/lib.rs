@@ -1,6 +1,6 @@
 //! Training of retrievers: recipes (which texts, which loss), and the one loop that runs them all.
 //!
-//! The line: [`RunConfig`] → [`TrainingData`] → [`Trainer`] with a [`Recipe`] → a model folder, a log and the resolved configuration.
+//! The line: [`RunConfig`] → a [`Task`] per [`Recipe`] with its [`TrainingData`] → [`Trainer`] → a model folder, a log and the resolved configuration.
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -9,27 +9,31 @@ mod config;
 mod data;
 mod dev;
 mod error;
+mod language_probe;
 pub mod loss;
 mod memory_bank;
+mod mixture;
 mod projection_head;
 mod recipe;
 pub mod recipes;
 mod run;
 mod sampler;
 mod step;
+mod task;
 mod trainer;
 
 pub use config::{
-    Architecture, BatchConfig, CheckpointConfig, DataConfig, EvaluateConfig, ModelConfig, NewModelConfig,
-    OptimizerConfig, RunConfig, ScheduleConfig,
+    Architecture, BatchConfig, CheckpointConfig, DataConfig, EvaluateConfig, MatryoshkaConfig, ModelConfig,
+    NewModelConfig, OptimizerConfig, Role, RunConfig, ScheduleConfig, TaskConfig,
 };
-pub use data::TrainingData;
+pub use data::{Place, Sampled, Source, Text, TrainingData};
 pub use dev::DevSet;
 pub use error::{Error, Result};
 pub use memory_bank::{BankScope, MemoryBank};
 pub use projection_head::{Asymmetry, ProjectionHead, ProjectionHeadConfig, Statistics};
-pub use recipe::{Group, Recipe};
+pub use recipe::{Group, Recipe, RecipeState};
 pub use run::{start_model, train};
 pub use sampler::{Pick, Sampler, SamplerState, Stream, language_weights};
 pub use step::{StepOptions, TokenBatch, accumulate};
+pub use task::{BatchLog, EmbeddingTask, Task, TaskState};
 pub use trainer::{Observer, Outcome, StepLog, Trainer};

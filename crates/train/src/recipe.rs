@@ -1,9 +1,12 @@
 //! What a training method is: which texts to encode, and the loss over their embeddings.
 
+use std::collections::BTreeMap;
+
 use isogloss_dense::Side;
 use isogloss_engine::Key;
 use isogloss_engine::Tensor;
 
+use crate::error::Result;
 use crate::loss::Loss;
 
 /// Texts of one role in a batch, to be encoded together.
@@ -12,6 +15,15 @@ pub struct Group<'a> {
     pub texts: Vec<&'a str>,
     /// Which prompt they get.
     pub side: Side,
+}
+
+/// What a checkpoint keeps of a recipe beside its weights: banks, running statistics, counts.
+#[derive(Clone, Default)]
+pub struct RecipeState {
+    /// Tensors by name.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Whole numbers by name.
+    pub counts: BTreeMap<String, u64>,
 }
 
 /// A training method. It sees texts and embeddings, never the model: gradient caching, accumulation and dropout are written once, in the
@@ -30,4 +42,40 @@ pub trait Recipe<const GROUPS: usize> {
 
     /// Every text of an example that a batch must not hold twice.
     fn texts<'a>(&self, example: &'a Self::Example) -> Vec<&'a str>;
+
+    /// Whether embeddings come as the model gives them; otherwise before its normalisation.
+    fn normalized(&self) -> bool {
+        true
+    }
+
+    /// Batches that [`Recipe::warm_up`] wants to see before the first step.
+    fn warm_up_batches(&self) -> usize {
+        0
+    }
+
+    /// Sees the embeddings of a batch, without gradient, before training begins.
+    fn warm_up(&mut self, _embeddings: [Tensor; GROUPS]) {}
+
+    /// Weights of the recipe's own, a projection head for example: trained with the model, never saved with it.
+    fn parameters(&self) -> Vec<(String, &Tensor)> {
+        Vec::new()
+    }
+
+    /// As [`Recipe::parameters`], to change.
+    fn parameters_mut(&mut self) -> Vec<(String, &mut Tensor)> {
+        Vec::new()
+    }
+
+    /// What a checkpoint keeps beside the parameters.
+    fn state(&self) -> RecipeState {
+        RecipeState::default()
+    }
+
+    /// Takes up a state that [`Recipe::state`] gave.
+    ///
+    /// # Errors
+    /// It is not of this recipe with these options.
+    fn restore(&mut self, _state: RecipeState) -> Result<()> {
+        Ok(())
+    }
 }

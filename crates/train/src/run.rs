@@ -14,9 +14,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::checkpoint::checkpoint_path;
 use crate::config::{Architecture, DataConfig, NewModelConfig, RunConfig};
-use crate::data::TrainingData;
 use crate::error::{Error, Result};
-use crate::recipes::{Contrastive, RecipeConfig};
+use crate::recipes;
+use crate::task::Task;
 use crate::trainer::{Observer, Outcome, Trainer};
 
 /// Trains the model of a run, from its checkpoint if `resume` is set and there is one.
@@ -30,12 +30,19 @@ pub fn train(config: RunConfig, resume: bool, observer: &mut dyn Observer) -> Re
     check_output(&config, resume)?;
     let manifest = manifest(&config)?;
     let fingerprint = fingerprint(&config, &manifest)?;
-    let data = TrainingData::load(&config)?;
     let model = start_model(&config)?;
+    let tasks = tasks(&config, &model)?;
     fs::create_dir_all(&config.out).map_err(|e| Error::io(&config.out, e))?;
     write_beside(&config, &manifest)?;
-    let RecipeConfig::Contrastive(recipe) = config.recipe.clone();
-    Trainer::new(config, model, Contrastive::new(recipe), data, fingerprint)?.run(observer)
+    Trainer::new(config, model, tasks, fingerprint)?.run(observer)
+}
+
+/// The tasks of a run, their data read.
+fn tasks(config: &RunConfig, model: &BiEncoder) -> Result<Vec<Box<dyn Task>>> {
+    let key = Key::new(config.seed).derive(1);
+    let tasks = config.tasks()?;
+    let numbered = tasks.iter().enumerate();
+    numbered.map(|(n, task)| recipes::task(config, task, model, key.derive(n as u64))).collect()
 }
 
 /// Refuses to overwrite a run that is not to be resumed.
@@ -120,7 +127,7 @@ fn transformer(new: &NewModelConfig, vocab_size: usize, pad_id: u32) -> Result<B
 /// Seed, versions and the hash of every file of data.
 fn manifest(config: &RunConfig) -> Result<Value> {
     let mut files = serde_json::Map::new();
-    for DataConfig { path, .. } in &config.data {
+    for DataConfig { path, .. } in config.tasks()?.iter().flat_map(|task| &task.data) {
         for file in data_files(path)? {
             files.insert(file.display().to_string(), json!(file_hash(&file)?));
         }

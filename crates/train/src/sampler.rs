@@ -75,6 +75,11 @@ impl Sampler {
         Sampler { key, cumulative, orders: vec![None; n], state: state.unwrap_or(fresh), streams }
     }
 
+    /// Goes on from a stored state.
+    pub fn restore(&mut self, state: SamplerState) {
+        self.state = state;
+    }
+
     /// What a checkpoint stores.
     pub fn state(&self) -> &SamplerState {
         &self.state

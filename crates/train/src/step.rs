@@ -4,6 +4,8 @@
 //! gradient at the embeddings, then encode each chunk again with a record and walk it back from there. The loss itself is
 //! never split, so there is no weight of a chunk to get wrong, and dropout replays because its masks are keyed by row.
 
+use std::ops::Range;
+
 use isogloss_engine::{Gradients, Key, Packed, Tensor, no_grad, op};
 use isogloss_model::{BiEncoder, TokenIds};
 
@@ -16,6 +18,8 @@ pub struct TokenBatch<const GROUPS: usize> {
     sequences: Vec<TokenIds>,
     /// Number of texts of each group.
     sizes: [usize; GROUPS],
+    /// Whether embeddings are as the model gives them, or before its normalisation.
+    normalized: bool,
 }
 
 impl<const GROUPS: usize> TokenBatch<GROUPS> {
@@ -35,7 +39,7 @@ impl<const GROUPS: usize> TokenBatch<GROUPS> {
             *size = group.texts.len();
             sequences.extend(model.tokenize(&group.texts, group.side)?);
         }
-        Ok(TokenBatch { sequences, sizes })
+        Ok(TokenBatch { sequences, sizes, normalized: recipe.normalized() })
     }
 
     /// Tokens of all texts.
@@ -43,28 +47,21 @@ impl<const GROUPS: usize> TokenBatch<GROUPS> {
         self.sequences.iter().map(|s| s.ids.len()).sum()
     }
 
-    /// Ranges of rows of at most `tokens` tokens, at least one row each.
-    fn chunks(&self, tokens: usize) -> Vec<std::ops::Range<usize>> {
-        let mut chunks: Vec<std::ops::Range<usize>> = Vec::new();
-        let mut held = 0;
-        for (row, sequence) in self.sequences.iter().enumerate() {
-            held += sequence.ids.len();
-            match chunks.last_mut() {
-                Some(last) if held <= tokens => last.end = row + 1,
-                _ => {
-                    chunks.push(row..row + 1);
-                    held = sequence.ids.len();
-                }
-            }
-        }
-        chunks
-    }
-
     /// Embeddings of the given rows.
-    fn encode(&self, model: &BiEncoder, rows: std::ops::Range<usize>, dropout: Option<Key>) -> Tensor {
+    fn encode(&self, model: &BiEncoder, rows: Range<usize>, dropout: Option<Key>) -> Tensor {
         let sequences = &self.sequences[rows.clone()];
         let packed = Packed::new(sequences.iter().map(|s| s.ids.len()), rows.start as u64);
-        model.forward(sequences, &packed, dropout)
+        match self.normalized {
+            true => model.forward(sequences, &packed, dropout),
+            false => model.forward_unnormalized(sequences, &packed, dropout),
+        }
+    }
+
+    /// Embeddings of all texts, group by group, without dropout; encoded in chunks as [`accumulate`] does.
+    pub fn embeddings(&self, model: &BiEncoder, chunk_tokens: Option<usize>) -> [Tensor; GROUPS] {
+        let chunks = chunks(&self.sequences, chunk_tokens);
+        let parts: Vec<Tensor> = chunks.into_iter().map(|rows| self.encode(model, rows, None)).collect();
+        self.split(&op::concat_rows(&parts.iter().collect::<Vec<_>>()))
     }
 
     /// The rows of `all` group by group.
@@ -76,6 +73,24 @@ impl<const GROUPS: usize> TokenBatch<GROUPS> {
             op::gather_rows(all, &rows)
         })
     }
+}
+
+/// Ranges of sequences of at most `tokens` tokens, at least one sequence each; all in one without a limit.
+pub(crate) fn chunks(sequences: &[TokenIds], tokens: Option<usize>) -> Vec<Range<usize>> {
+    let most = tokens.unwrap_or(usize::MAX);
+    let mut chunks: Vec<Range<usize>> = Vec::new();
+    let mut held = 0;
+    for (row, sequence) in sequences.iter().enumerate() {
+        held += sequence.ids.len();
+        match chunks.last_mut() {
+            Some(last) if held <= most => last.end = row + 1,
+            _ => {
+                chunks.push(row..row + 1);
+                held = sequence.ids.len();
+            }
+        }
+    }
+    chunks
 }
 
 /// What the gradient of a batch is taken with.
@@ -105,7 +120,7 @@ pub fn accumulate<R: Recipe<GROUPS>, const GROUPS: usize>(
     let texts = TokenBatch::<GROUPS>::new(model, recipe, batch, options.key)?;
     let tokens = texts.tokens();
     let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
-    let chunks = texts.chunks(options.chunk_tokens.unwrap_or(usize::MAX));
+    let chunks = chunks(&texts.sequences, options.chunk_tokens);
     let loss = match chunks.as_slice() {
         [all] => {
             let embeddings = texts.encode(model, all.clone(), dropout);

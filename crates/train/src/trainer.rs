@@ -8,20 +8,17 @@ use std::time::Instant;
 use isogloss_engine::optim::{AdamW, global_norm};
 use isogloss_engine::schedule::Schedule;
 use isogloss_engine::{Gradients, Key};
-use isogloss_ir::Example;
 use isogloss_model::BiEncoder;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::batch;
 use crate::checkpoint::{self, RunState};
 use crate::config::RunConfig;
-use crate::data::TrainingData;
 use crate::dev::DevSet;
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
-use crate::sampler::Sampler;
-use crate::step::{self, StepOptions};
+use crate::mixture::Mixture;
+use crate::step::StepOptions;
+use crate::task::{BatchLog, Task};
 
 /// One line of the log.
 #[derive(Clone, Debug, Serialize)]
@@ -68,13 +65,12 @@ pub struct Outcome {
 }
 
 /// A run in progress.
-pub struct Trainer<R, const GROUPS: usize> {
+pub struct Trainer {
     config: RunConfig,
     model: BiEncoder,
-    recipe: R,
-    data: TrainingData,
+    tasks: Vec<Box<dyn Task>>,
+    mixture: Mixture,
     dev: Option<DevSet>,
-    sampler: Sampler,
     optimizer: AdamW,
     schedule: Schedule,
     fingerprint: String,
@@ -85,37 +81,30 @@ pub struct Trainer<R, const GROUPS: usize> {
     log_bytes: u64,
 }
 
-impl<R, const GROUPS: usize> Trainer<R, GROUPS>
-where
-    R: Recipe<GROUPS, Example = Example>,
-{
-    /// Prepares a run, from its checkpoint if there is one.
+impl Trainer {
+    /// Prepares a run, from its checkpoint if there is one. `tasks` are those of [`RunConfig::tasks`], in their order.
     ///
     /// # Errors
     /// The development set or the checkpoint cannot be read, or the output directory not be written.
     pub fn new(
         config: RunConfig,
         mut model: BiEncoder,
-        recipe: R,
-        data: TrainingData,
+        mut tasks: Vec<Box<dyn Task>>,
         fingerprint: String,
-    ) -> Result<Self> {
-        let key = Key::new(config.seed);
+    ) -> Result<Trainer> {
         let mut optimizer = AdamW::new(config.optimizer.adamw());
-        let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut optimizer)?;
-        let sampler = Sampler::new(key.derive(1), data.streams.clone(), state.as_ref().map(|s| s.sampler.clone()));
+        let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut tasks, &mut optimizer)?;
         let (log, log_bytes) = open_log(&config, state.as_ref())?;
         Ok(Trainer {
             dev: config.evaluate.as_ref().map(DevSet::load).transpose()?,
             schedule: config.schedule()?,
+            mixture: Mixture::new(&config.tasks()?),
             step: state.as_ref().map_or(0, |s| s.step),
             best: state.as_ref().and_then(|s| s.best),
             stale: state.as_ref().map_or(0, |s| s.stale),
             config,
             model,
-            recipe,
-            data,
-            sampler,
+            tasks,
             optimizer,
             fingerprint,
             log,
@@ -134,6 +123,9 @@ where
     /// The loss or gradient stops being finite, or something cannot be written.
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         let mut stopped_early = false;
+        if self.step == 0 {
+            self.warm_up()?;
+        }
         while self.step < self.config.schedule.steps {
             if self.is_stale() {
                 stopped_early = true;
@@ -156,50 +148,58 @@ where
         patience.is_some_and(|p| self.stale >= p)
     }
 
+    /// Shows every task what it wants to see before the first step.
+    fn warm_up(&mut self) -> Result<()> {
+        let key = Key::new(self.config.seed).derive(3);
+        for (n, task) in self.tasks.iter_mut().enumerate() {
+            let chunk_tokens = self.mixture.chunk_tokens(n, &self.config);
+            let options = StepOptions { key: key.derive(n as u64), dropout: false, chunk_tokens, weight: 1.0 };
+            task.warm_up(&self.model, options)?;
+        }
+        Ok(())
+    }
+
     /// One optimiser step.
     fn train_step(&mut self) -> Result<StepLog> {
         let start = Instant::now();
         let step_key = Key::new(self.config.seed).derive(2).derive(self.step as u64);
-        let accumulate = self.config.batch.accumulate;
+        let rounds = self.config.batch.accumulate;
         let mut gradients = Gradients::default();
-        let (mut loss, mut rows, mut tokens, mut terms) = (0.0, 0, 0, Map::new());
-        for part in 0..accumulate {
-            let batch = self.next_batch();
-            let options = StepOptions {
-                key: step_key.derive(part as u64),
-                dropout: self.config.model.dropout,
-                chunk_tokens: self.config.batch.chunk_tokens,
-                weight: 1.0 / accumulate as f32,
-            };
-            let (value, count) = step::accumulate(&self.model, &mut self.recipe, &batch, options, &mut gradients)?;
-            loss += f64::from(value.total.item()) / accumulate as f64;
-            for (name, term) in value.terms {
-                let sum = terms.get(name).and_then(Value::as_f64).unwrap_or(0.0);
-                terms.insert(name.into(), json!(sum + f64::from(term) / accumulate as f64));
+        let mut sums = Sums::default();
+        for round in 0..rounds {
+            let key = step_key.derive(round as u64);
+            for n in self.mixture.draw(key) {
+                let options = StepOptions {
+                    key: key.derive(n as u64),
+                    dropout: self.config.model.dropout,
+                    chunk_tokens: self.mixture.chunk_tokens(n, &self.config),
+                    weight: self.mixture.weight(n) / rounds as f32,
+                };
+                let batch = self.tasks[n].accumulate(&self.model, options, &mut gradients)?;
+                sums.add(&self.mixture.prefix(n), f64::from(options.weight), batch);
             }
-            rows += batch.len();
-            tokens += count;
         }
-        self.require_finite("loss", loss)?;
-        let gradient_norm = global_norm(self.model.parameters().into_iter().map(|(_, t)| t), &gradients);
+        self.require_finite("loss", sums.loss)?;
+        let parameters = checkpoint::parameters(&self.model, &self.tasks);
+        let gradient_norm = global_norm(parameters.into_iter().map(|(_, t)| t), &gradients);
         self.require_finite("gradient norm", gradient_norm)?;
         let learning_rate = self.schedule.rate(self.step);
         let factor = clip_factor(f64::from(self.config.optimizer.clip), gradient_norm);
-        self.optimizer.step(self.model.parameters_mut(), &gradients, learning_rate, factor);
+        let parameters = checkpoint::parameters_mut(&mut self.model, &mut self.tasks);
+        self.optimizer.step(parameters, &gradients, learning_rate, factor);
         self.step += 1;
         let seconds = start.elapsed().as_secs_f64();
-        let (step, epoch) = (self.step, self.sampler.epochs());
-        let tokens_per_second = tokens as f64 / seconds;
-        Ok(StepLog { step, loss, terms, gradient_norm, learning_rate, epoch, rows, tokens, tokens_per_second })
-    }
-
-    fn next_batch(&mut self) -> Vec<Example> {
-        let (recipe, model) = (&self.recipe, &self.model);
-        let count = |examples: &[&Example]| -> Vec<usize> {
-            examples.iter().map(|e| recipe.texts(e).iter().map(|t| model.count_tokens(t)).sum()).collect()
-        };
-        let picked = batch::fill(&mut self.sampler, &self.data, &self.config.batch, |e| recipe.texts(e), count);
-        picked.into_iter().cloned().collect()
+        Ok(StepLog {
+            step: self.step,
+            loss: sums.loss,
+            gradient_norm,
+            learning_rate,
+            epoch: self.tasks.iter().map(|task| task.epochs()).fold(0.0, f64::max),
+            rows: sums.rows,
+            tokens: sums.tokens,
+            tokens_per_second: sums.tokens as f64 / seconds,
+            terms: sums.terms(),
+        })
     }
 
     fn require_finite(&self, what: &'static str, value: f64) -> Result<()> {
@@ -242,12 +242,12 @@ where
             fingerprint: self.fingerprint.clone(),
             step: self.step,
             updates: self.optimizer.updates,
-            sampler: self.sampler.state().clone(),
+            tasks: Vec::new(),
             best: self.best,
             stale: self.stale,
             log_bytes: self.log_bytes,
         };
-        checkpoint::save(&self.config.out, &self.model, &self.optimizer, &state)
+        checkpoint::save(&self.config.out, &self.model, &self.tasks, &self.optimizer, state)
     }
 
     /// Writes the resulting model folder.
@@ -264,6 +264,36 @@ where
             fs::remove_file(&checkpoint).map_err(|e| Error::io(&checkpoint, e))?;
         }
         Ok(Outcome { steps: self.step, stopped_early, best: self.best, model })
+    }
+}
+
+/// What the batches of a step add up to.
+#[derive(Default)]
+struct Sums {
+    loss: f64,
+    rows: usize,
+    tokens: usize,
+    /// Sum and number of every term, in the order in which they came.
+    terms: Vec<(String, f64, usize)>,
+}
+
+impl Sums {
+    fn add(&mut self, prefix: &str, weight: f64, batch: BatchLog) {
+        self.loss += weight * batch.loss;
+        self.rows += batch.rows;
+        self.tokens += batch.tokens;
+        for (name, value) in batch.terms {
+            let name = format!("{prefix}{name}");
+            match self.terms.iter_mut().find(|(known, ..)| *known == name) {
+                Some((_, sum, count)) => (*sum, *count) = (*sum + value, *count + 1),
+                None => self.terms.push((name, value, 1)),
+            }
+        }
+    }
+
+    /// Every term, mean over the batches that have it.
+    fn terms(self) -> Map<String, Value> {
+        self.terms.into_iter().map(|(name, sum, count)| (name, json!(sum / count as f64))).collect()
     }
 }
 

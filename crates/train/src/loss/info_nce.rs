@@ -57,12 +57,12 @@ pub fn info_nce(queries: &Tensor, positives: &Tensor, negatives: Option<&Tensor>
         op::softmax_cross_entropy(&scores, &targets, exclusions(rows, candidates.matrix().0, &options).as_deref());
     if !options.symmetric {
         let value = forward.item();
-        return Loss { total: forward, terms: vec![("info_nce", value)] };
+        return Loss { total: forward, terms: vec![("info_nce".into(), value)] };
     }
     let transposed = self::scores(&p, &q, options.temperature);
     let excluded = options.same.map(|same| off_diagonal(rows, |i, j| same[j * rows + i]));
     let backward = op::softmax_cross_entropy(&transposed, &targets, excluded.as_deref());
-    let terms = vec![("query_to_passage", forward.item()), ("passage_to_query", backward.item())];
+    let terms = vec![("query_to_passage".into(), forward.item()), ("passage_to_query".into(), backward.item())];
     Loss { total: op::scale(&op::add(&forward, &backward), 0.5), terms }
 }
 

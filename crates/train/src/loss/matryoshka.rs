@@ -1,8 +1,5 @@
 //! Matryoshka representation learning (Kusupati et al. 2022): a loss at several widths of the embedding at once.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
-
 use isogloss_engine::Tensor;
 use isogloss_engine::op;
 
@@ -24,9 +21,9 @@ pub fn matryoshka<const N: usize>(
 ) -> Loss {
     Loss::sum(dims.iter().map(|&(dim, weight)| {
         let whole = loss(embeddings.map(|x| first_columns(x, dim)));
-        let mut terms = vec![(lasting(format!("dim{dim}")), whole.total.item())];
+        let mut terms = vec![(format!("dim{dim}").into(), whole.total.item())];
         if whole.terms.len() > 1 {
-            terms.extend(whole.terms.iter().map(|(name, value)| (lasting(format!("dim{dim}.{name}")), *value)));
+            terms.extend(whole.terms.iter().map(|(name, value)| (format!("dim{dim}.{name}").into(), *value)));
         }
         (weight, Loss { terms, ..whole })
     }))
@@ -37,16 +34,4 @@ fn first_columns(x: &Tensor, dim: usize) -> Tensor {
         width if width == dim => x.clone(),
         _ => op::gather_columns(x, &(0..dim).collect::<Vec<usize>>()),
     }
-}
-
-/// A name of a term, kept for as long as the program runs; there are as many as widths and terms.
-fn lasting(name: String) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(known) = names.get(name.as_str()) {
-        return known;
-    }
-    let name: &'static str = name.leak();
-    names.insert(name);
-    name
 }

@@ -1,5 +1,7 @@
 //! Training losses: pure functions of embeddings, exact in value and gradient, one family a file.
 
+use std::borrow::Cow;
+
 mod ccp;
 mod clear;
 mod distill;
@@ -43,13 +45,13 @@ pub struct Loss {
     /// The scalar to differentiate.
     pub total: Tensor,
     /// What it is made of, for the log.
-    pub terms: Vec<(&'static str, f32)>,
+    pub terms: Vec<(Cow<'static, str>, f32)>,
 }
 
 impl Loss {
     /// A loss of one term.
     fn of(name: &'static str, total: Tensor) -> Loss {
-        let terms = vec![(name, total.item())];
+        let terms = vec![(name.into(), total.item())];
         Loss { total, terms }
     }
 

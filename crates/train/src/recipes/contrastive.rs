@@ -5,6 +5,8 @@ use isogloss_engine::{Key, Tensor};
 use isogloss_ir::Example;
 use serde::{Deserialize, Serialize};
 
+use crate::config::positive;
+use crate::error::Result;
 use crate::loss::{InfoNce, Loss, NegativeScope, Similarity, info_nce};
 use crate::recipe::{Group, Recipe};
 
@@ -36,6 +38,12 @@ impl Default for ContrastiveConfig {
             own_negatives: false,
             mask_false_negatives: true,
         }
+    }
+}
+
+impl ContrastiveConfig {
+    pub(super) fn check(&self, at: &str) -> Result<()> {
+        positive(&format!("{at}.temperature"), self.temperature > 0.0)
     }
 }
 

@@ -1,0 +1,67 @@
+//! The model that a run starts from.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::yes;
+
+/// The model to start from: a folder or hub name, or a new one.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// A model folder, or the name of a model on the hub.
+    pub path: Option<String>,
+    /// A new model with random weights.
+    pub new: Option<NewModelConfig>,
+    /// Pooling, over what the folder says: cls, mean or last.
+    pub pooling: Option<String>,
+    /// Whether vectors are L2-normalised, over what the folder says.
+    pub normalize: Option<bool>,
+    /// Longest text in tokens, over what the folder says.
+    pub max_tokens: Option<usize>,
+    /// Text put before every query.
+    pub query_prompt: Option<String>,
+    /// Text put before every passage.
+    pub passage_prompt: Option<String>,
+    /// Whether dropout is on while training, at the rates of the model's config.json.
+    #[serde(default = "yes")]
+    pub dropout: bool,
+}
+
+/// Sizes of a new model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewModelConfig {
+    /// Which kind.
+    pub architecture: Architecture,
+    /// Folder of its tokenizer, from `isogloss tokenizer train` or another model.
+    pub tokenizer: PathBuf,
+    /// Width of token vectors.
+    pub hidden_size: usize,
+    /// Layers of a transformer.
+    #[serde(default)]
+    pub layers: usize,
+    /// Attention heads of a transformer.
+    #[serde(default)]
+    pub heads: usize,
+    /// Feed-forward width of a transformer; four times the hidden size if not given.
+    pub intermediate_size: Option<usize>,
+    /// Longest text of a transformer, in tokens.
+    #[serde(default = "default_max_tokens")]
+    pub max_tokens: usize,
+}
+
+fn default_max_tokens() -> usize {
+    512
+}
+
+/// Kinds of new models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// A table of token vectors and their mean.
+    Static,
+    /// A transformer with RoBERTa's positions.
+    XlmRoberta,
+}

@@ -1,0 +1,137 @@
+//! A recipe of a run together with its data: what the trainer sees of it.
+
+use std::collections::BTreeMap;
+
+use isogloss_engine::{Gradients, Tensor, no_grad};
+use isogloss_model::BiEncoder;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Sampled, Source};
+use crate::error::Result;
+use crate::recipe::{Recipe, RecipeState};
+use crate::sampler::SamplerState;
+use crate::step::{self, StepOptions, TokenBatch};
+
+/// What came of one batch.
+pub struct BatchLog {
+    /// The loss, unweighted.
+    pub loss: f64,
+    /// Every term of it by name.
+    pub terms: Vec<(String, f64)>,
+    /// Examples.
+    pub rows: usize,
+    /// Tokens encoded.
+    pub tokens: usize,
+}
+
+/// What a checkpoint stores of a task beside its weights and tensors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskState {
+    /// Position in each of its sources.
+    pub samplers: Vec<SamplerState>,
+    /// The recipe's whole numbers.
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// A recipe with its data.
+pub trait Task {
+    /// Draws a batch and adds its weighted gradient to `gradients`.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    fn accumulate(&mut self, model: &BiEncoder, options: StepOptions, gradients: &mut Gradients) -> Result<BatchLog>;
+
+    /// Shows the recipe the batches that it wants to see before training begins.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    fn warm_up(&mut self, model: &BiEncoder, options: StepOptions) -> Result<()>;
+
+    /// Weights of its own.
+    fn parameters(&self) -> Vec<(String, &Tensor)>;
+
+    /// Weights of its own, to change.
+    fn parameters_mut(&mut self) -> Vec<(String, &mut Tensor)>;
+
+    /// Passes over the stream that has been walked most.
+    fn epochs(&self) -> f64;
+
+    /// What a checkpoint stores, apart from parameters; the tensors by name.
+    fn state(&self) -> (TaskState, BTreeMap<String, Tensor>);
+
+    /// Goes on from a stored state.
+    ///
+    /// # Errors
+    /// It is not of this task.
+    fn restore(&mut self, state: TaskState, tensors: BTreeMap<String, Tensor>) -> Result<()>;
+}
+
+/// A recipe that sees embeddings, with the sources whose examples, one after the other, make its batches.
+pub struct EmbeddingTask<R: Recipe<GROUPS>, const GROUPS: usize> {
+    recipe: R,
+    sources: Vec<Source<R::Example>>,
+}
+
+impl<R, const GROUPS: usize> EmbeddingTask<R, GROUPS>
+where
+    R: Recipe<GROUPS>,
+    R::Example: Sampled + Clone,
+{
+    /// A task at its beginning.
+    pub fn new(recipe: R, sources: Vec<Source<R::Example>>) -> Self {
+        EmbeddingTask { recipe, sources }
+    }
+
+    fn next_batch(&mut self, model: &BiEncoder) -> Vec<R::Example> {
+        let recipe = &self.recipe;
+        let parts = self.sources.iter_mut();
+        parts.flat_map(|source| source.next(|e| recipe.texts(e), |text| model.count_tokens(text))).collect()
+    }
+}
+
+impl<R, const GROUPS: usize> Task for EmbeddingTask<R, GROUPS>
+where
+    R: Recipe<GROUPS>,
+    R::Example: Sampled + Clone,
+{
+    fn accumulate(&mut self, model: &BiEncoder, options: StepOptions, gradients: &mut Gradients) -> Result<BatchLog> {
+        let batch = self.next_batch(model);
+        let (loss, tokens) = step::accumulate(model, &mut self.recipe, &batch, options, gradients)?;
+        let terms = loss.terms.iter().map(|(name, value)| (name.to_string(), f64::from(*value))).collect();
+        Ok(BatchLog { loss: f64::from(loss.total.item()), terms, rows: batch.len(), tokens })
+    }
+
+    fn warm_up(&mut self, model: &BiEncoder, options: StepOptions) -> Result<()> {
+        for number in 0..self.recipe.warm_up_batches() {
+            let batch = self.next_batch(model);
+            let texts = TokenBatch::<GROUPS>::new(model, &self.recipe, &batch, options.key.derive(number as u64))?;
+            let embeddings = no_grad(|| texts.embeddings(model, options.chunk_tokens));
+            self.recipe.warm_up(embeddings);
+        }
+        Ok(())
+    }
+
+    fn parameters(&self) -> Vec<(String, &Tensor)> {
+        self.recipe.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(String, &mut Tensor)> {
+        self.recipe.parameters_mut()
+    }
+
+    fn epochs(&self) -> f64 {
+        self.sources.iter().map(Source::epochs).fold(0.0, f64::max)
+    }
+
+    fn state(&self) -> (TaskState, BTreeMap<String, Tensor>) {
+        let RecipeState { tensors, counts } = self.recipe.state();
+        (TaskState { samplers: self.sources.iter().map(Source::state).collect(), counts }, tensors)
+    }
+
+    fn restore(&mut self, state: TaskState, tensors: BTreeMap<String, Tensor>) -> Result<()> {
+        for (source, sampler) in self.sources.iter_mut().zip(state.samplers) {
+            source.restore(sampler);
+        }
+        self.recipe.restore(RecipeState { tensors, counts: state.counts })
+    }
+}

@@ -1,0 +1,88 @@
+//! What cannot work is refused with its key and a cure, before data is read: the data sets named here do not exist.
+
+use super::*;
+
+fn refusal(text: &str) -> String {
+    let text = text.replace("@", "@missing/");
+    match Folder::new().config("out", 3, &text) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("taken: {text}"),
+    }
+}
+
+#[test]
+fn values_out_of_range() {
+    for (name, option, key) in [
+        ("la_mir", "semantic_weight = -1.0", "recipe.semantic_weight"),
+        ("la_mir", "language_weight = nan", "recipe.language_weight"),
+        ("la_mir", "semantic_temperature = 0.0", "recipe.semantic_temperature"),
+        ("la_mir", "variant = \"both\"", "variant"),
+        ("la_mir", "temperature = 0.05", "temperature"),
+        ("clear", "alpha = 0.9", "recipe.alpha"),
+        ("clear", "beta = -0.1", "recipe.alpha"),
+        ("clear", "scale = 0.0", "recipe.scale"),
+        ("ccp", "temperature = 0.0", "recipe.temperature"),
+        ("ccp", "window = 0", "recipe.window"),
+        ("ccp", "head = { momentum = 0.0 }", "recipe.head.momentum"),
+        ("ccp", "head = { depth = 3 }", "depth"),
+        ("mlm", "masked = 1.5", "recipe.masked"),
+        ("mlm", "mask_token = 0.95", "recipe.mask_token"),
+        ("distill", "temperature = -1.0", "recipe.temperature"),
+        ("distill", "follow = \"kl\"\nprojection = true", "recipe.projection"),
+    ] {
+        let refusal = refusal(&with(name, option));
+        assert!(refusal.contains(key), "{name} {option}: {refusal}");
+    }
+}
+
+#[test]
+fn the_language_loss_alone() {
+    let alone = refusal(&with("la_mir", "semantic_weight = 0.0"));
+    assert!(alone.contains("alone") && alone.contains("[[task]]"), "{alone}");
+    let nothing = refusal(&with("la_mir", "semantic_weight = 0.0\nlanguage_weight = 0.0"));
+    assert!(nothing.contains("nothing to train"), "{nothing}");
+}
+
+#[test]
+fn data_that_does_not_fit_the_recipe() {
+    let no_text = recipe("la_mir").replace("role = \"text\"\n", "");
+    assert!(refusal(&no_text).contains("needs text without translation"));
+    let unused = with("la_mir", "language_weight = 0.0");
+    assert!(refusal(&unused).contains("unused"));
+    let role = recipe("clear").replace("[[data]]\n", "[[data]]\nrole = \"text\"\n");
+    assert!(refusal(&role).contains("data.role"));
+    let lang = recipe("ccp").replace("[[data]]\n", "[[data]]\nlang = \"not a language\"\n");
+    assert!(refusal(&lang).contains("not a language"));
+}
+
+#[test]
+fn mixtures_that_say_two_things() {
+    let both = recipe("clear") + "[[task]]\n[task.recipe]\nname = \"mlm\"\n[[task.data]]\npath = \"@x\"\n";
+    assert!(refusal(&both).contains("[[task]]"));
+    assert!(refusal("[batch]\nrows = 2\n").contains("recipe"));
+    let cut = recipe("ccp") + "[matryoshka]\ndims = [8]\n";
+    assert!(refusal(&cut).contains("fixed width"));
+    let share = "[[task]]\nshare = 0.0\n[task.recipe]\nname = \"mlm\"\n[[task.data]]\npath = \"@x\"\n";
+    assert!(refusal(share).contains("task.share"));
+}
+
+#[test]
+fn documents_without_language_in_ccp() {
+    let folder = Folder::new();
+    folder.write("bare.jsonl", "{\"id\":\"1\",\"sentences\":[\"a b\",\"c d\"]}\n");
+    let text = recipe("ccp").replace("two_units", "bare");
+    let config = folder.config("out", 1, &text).unwrap();
+    let error = folder.train(config, false).unwrap_err().to_string();
+    assert!(error.contains("bare.jsonl") && error.contains("lang"), "{error}");
+    let declared = text.replace("[[data]]\n", "[[data]]\nlang = \"sw\"\n");
+    folder.run("declared", 1, &declared);
+}
+
+#[test]
+fn clear_rows_without_the_other_language() {
+    let folder = Folder::new();
+    folder.write("bare.jsonl", "{\"anchor\":\"a\",\"positive\":\"b\",\"negative_1\":\"c\"}\n");
+    let config = folder.config("out", 1, &recipe("clear").replace("clear.jsonl", "bare.jsonl")).unwrap();
+    let error = folder.train(config, false).unwrap_err().to_string();
+    assert!(error.contains("row 1") && error.contains("cross_anchor"), "{error}");
+}
