@@ -1,7 +1,7 @@
 //! Memory of tensors: buffers return to a pool when dropped and are taken from it again, since a training step
 //! asks for the same sizes over and over and fresh pages cost more than the arithmetic on them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{LazyLock, Mutex};
 
@@ -18,12 +18,44 @@ struct Line([f32; LINE]);
 
 const ZERO: Line = Line([0.0; LINE]);
 
+/// Free buffers by capacity. What is held, in use and free, stays below the most that was in use at once and an eighth:
+/// a step whose largest moment has other sizes than its rest would else give pages back and ask for them again.
 #[derive(Default)]
 struct Pool {
-    free: HashMap<usize, Vec<Vec<Line>>>,
+    free: BTreeMap<usize, Vec<Vec<Line>>>,
     free_elements: usize,
     live_elements: usize,
     peak_elements: usize,
+}
+
+impl Pool {
+    /// The smallest free buffer of `capacity` elements or up to a third more; `None` after making room for a fresh one.
+    fn take(&mut self, capacity: usize) -> Option<Vec<Line>> {
+        let fitting = self.free.range_mut(capacity..=capacity + capacity / 3).find(|(_, buffers)| !buffers.is_empty());
+        let found = fitting.and_then(|(_, buffers)| buffers.pop());
+        let taken = found.as_ref().map_or(capacity, |lines| lines.len() * LINE);
+        if found.is_some() {
+            self.free_elements -= taken;
+        }
+        self.live_elements += taken;
+        self.peak_elements = self.peak_elements.max(self.live_elements);
+        let limit = self.peak_elements + self.peak_elements / 8;
+        while self.live_elements + self.free_elements > limit {
+            let (largest, mut buffers) = self.free.pop_last().expect("what is not in use is free");
+            if buffers.pop().is_some() {
+                self.free_elements -= largest;
+                self.free.insert(largest, buffers);
+            }
+        }
+        found
+    }
+
+    fn put_back(&mut self, lines: Vec<Line>) {
+        let capacity = lines.len() * LINE;
+        self.live_elements -= capacity;
+        self.free_elements += capacity;
+        self.free.entry(capacity).or_default().push(lines);
+    }
 }
 
 static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
@@ -52,16 +84,7 @@ impl Buffer {
             return Buffer { lines: vec![ZERO; n.div_ceil(LINE)], len: n };
         }
         let capacity = capacity_for(n);
-        let reused = {
-            let mut pool = pool();
-            pool.live_elements += capacity;
-            pool.peak_elements = pool.peak_elements.max(pool.live_elements);
-            let found = pool.free.get_mut(&capacity).and_then(Vec::pop);
-            if found.is_some() {
-                pool.free_elements -= capacity;
-            }
-            found
-        };
+        let reused = pool().take(capacity);
         Buffer { lines: reused.unwrap_or_else(|| vec![ZERO; capacity / LINE]), len: n }
     }
 
@@ -78,14 +101,7 @@ impl Drop for Buffer {
         if self.len < POOLED_FROM {
             return;
         }
-        let capacity = self.lines.len() * LINE;
-        let mut pool = pool();
-        pool.live_elements -= capacity;
-        // Held memory never exceeds the most that was in use at once.
-        if pool.live_elements + pool.free_elements + capacity <= pool.peak_elements {
-            pool.free_elements += capacity;
-            pool.free.entry(capacity).or_default().push(std::mem::take(&mut self.lines));
-        }
+        pool().put_back(std::mem::take(&mut self.lines));
     }
 }
 
@@ -124,6 +140,27 @@ mod tests {
             assert!(capacity >= n && capacity <= n + n / 8 + 1, "{n} {capacity}");
             assert_eq!(capacity_for(capacity), capacity);
         }
+    }
+
+    #[test]
+    fn buffers_of_changing_sizes_are_reused_and_the_memory_held_is_bounded() {
+        let mut pool = Pool::default();
+        let mut fresh = 0;
+        for _ in 0..3 {
+            fresh = 0;
+            // Many of one size at once, then one at a time of others, as in the backward half of a step.
+            for (count, capacity) in [(16, 8192), (1, 12288), (1, 4096), (2, 7680)] {
+                let taken: Vec<_> = (0..count).map(|_| pool.take(capacity)).collect();
+                fresh += taken.iter().filter(|found| found.is_none()).count();
+                for lines in taken {
+                    pool.put_back(lines.unwrap_or_else(|| vec![ZERO; capacity / LINE]));
+                }
+                assert!(pool.live_elements + pool.free_elements <= pool.peak_elements + pool.peak_elements / 8);
+            }
+        }
+        assert_eq!((fresh, pool.live_elements), (0, 0));
+        pool.take(1 << 20);
+        assert!(pool.free_elements <= (1 << 20) / 8, "a fresh buffer of another size takes the room of free ones");
     }
 
     #[test]

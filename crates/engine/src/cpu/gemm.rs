@@ -11,7 +11,7 @@ use super::simd::Simd;
 /// Vectors in a full panel.
 const PANEL_VECTORS: usize = 3;
 /// Rows of `B` in a block: a panel's block stays in the first-level cache.
-const K_BLOCK: usize = 384;
+pub(crate) const K_BLOCK: usize = 384;
 /// Rows of `A` that pass over a block of `B` together: with `C` they stay in the second-level cache.
 pub(crate) const ROW_BLOCK: usize = 128;
 
@@ -76,6 +76,12 @@ unsafe fn tile<S: Simd, const R: usize, const NV: usize>(k: usize, a: View, b: *
 unsafe fn tile_to<S: Simd, const R: usize, const NV: usize>(k: usize, a: View, b: *const f32, c: Target) {
     // SAFETY: the function's contract.
     unsafe {
+        // By the time the sums are done their place has come from memory.
+        for i in 0..R {
+            for v in 0..NV {
+                S::prefetch(c.ptr.wrapping_add(i * c.row + v * S::LANES));
+            }
+        }
         let acc = tile::<S, R, NV>(k, a, b);
         for (i, row) in acc.iter().enumerate() {
             for (v, &value) in row.iter().enumerate() {

@@ -65,17 +65,27 @@ kernels! {
         }
     }
 
-    /// `sum[i] += Σ_rows x[r, i]` for the columns at `x`, `n` of a row of `stride`.
+    /// `sum[i] += Σ_rows x[r, i]` for the columns at `x`, `n` of a row of `stride`, four vectors side by side.
     fn column_sums<S>(rows: usize, n: usize, stride: usize, x: *const f32, sum: *mut f32) {
-        each!(S, n, |i, left| {
-            let mut s = S::load_part(sum.add(i), left);
-            for r in 0..rows { s = S::add(s, S::load_part(x.add(r * stride + i), left)); }
-            S::store_part(sum.add(i), left, s);
-        }, {
-            let mut s = S::load(sum.add(i));
-            for r in 0..rows { s = S::add(s, S::load(x.add(r * stride + i))); }
-            S::store(sum.add(i), s);
-        });
+        let mut first = 0;
+        while first < n {
+            let width = |v: usize| (n - first).saturating_sub(v * S::LANES).min(S::LANES);
+            let widths: [usize; 4] = std::array::from_fn(width);
+            let mut sums: [S::V; 4] = std::array::from_fn(|v| S::load_part(sum.wrapping_add(first + v * S::LANES), widths[v]));
+            if widths[3] == S::LANES {
+                for r in 0..rows {
+                    let row = x.add(r * stride + first);
+                    for (v, s) in sums.iter_mut().enumerate() { *s = S::add(*s, S::load(row.add(v * S::LANES))); }
+                }
+            } else {
+                for r in 0..rows {
+                    let row = x.add(r * stride + first);
+                    for (v, s) in sums.iter_mut().enumerate() { *s = S::add(*s, S::load_part(row.wrapping_add(v * S::LANES), widths[v])); }
+                }
+            }
+            for (v, s) in sums.iter().enumerate() { S::store_part(sum.wrapping_add(first + v * S::LANES), widths[v], *s); }
+            first += 4 * S::LANES;
+        }
     }
 
     /// `y[i] = gelu(x[i])`, n elements; `x` and `y` may be the same.

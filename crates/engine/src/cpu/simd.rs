@@ -41,6 +41,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn sum(a: Self::V) -> f32;
     /// Largest lane.
     unsafe fn max_lane(a: Self::V) -> f32;
+    /// Asks for the cache line at `p`, any address, ahead of its use.
+    #[inline(always)]
+    unsafe fn prefetch(_p: *const f32) {}
 }
 
 /// Plain Rust that any processor runs; the compiler vectorises what it can.
@@ -228,6 +231,10 @@ mod x86 {
         unsafe fn max_lane(a: Self::V) -> f32 {
             unsafe { _mm512_reduce_max_ps(a) }
         }
+        #[inline(always)]
+        unsafe fn prefetch(p: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+        }
     }
 
     /// 256-bit vectors: AVX2 with FMA.
@@ -325,6 +332,10 @@ mod x86 {
                 let s = _mm_max_ps(s, _mm_movehl_ps(s, s));
                 _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps::<1>(s, s)))
             }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(p: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
         }
     }
 }

@@ -98,11 +98,32 @@ pub(crate) fn column_sums(isa: Isa, x: &[f32], rows: usize, n: usize) -> Buffer 
     sums
 }
 
-/// `weight` gradient of a linear map: `dW[n, k] = dYᵀ[n, t] · X[t, k]`.
+/// Rows and columns of a weight's gradient that one task computes: both operands' parts of a block of tokens fit the
+/// second-level cache, and the weights of small models still make several tasks.
+const GRADIENT_TILE: (usize, usize) = (96, 384);
+
+/// `weight` gradient of a linear map: `dW[n, k] = dYᵀ[n, t] · X[t, k]`, summed over blocks of tokens in order.
 pub(crate) fn weight_gradient(isa: Isa, dy: &[f32], x: &[f32], (t, n, k): (usize, usize, usize)) -> Buffer {
-    let packed = pack(isa, t, k, row_major(x, k));
     let mut dw = Buffer::scratch(n * k);
-    product(isa, (n, k, t), transposed(dy, n), &packed, &mut dw, |_, _| {});
+    let to = Shared::new(&mut dw);
+    let (rows, cols) = GRADIENT_TILE;
+    let across = k.div_ceil(cols);
+    let depth = t.div_ceil(t.div_ceil(gemm::K_BLOCK).max(1)).max(1);
+    parallel::for_each(n.div_ceil(rows) * across, |task| {
+        let (i, j) = (task / across * rows, task % across * cols);
+        let (m, width) = (rows.min(n - i), cols.min(k - j));
+        let mut packed = Buffer::scratch(gemm::packed_len(isa.lanes(), depth, width));
+        for start in (0..t.max(1)).step_by(depth) {
+            let tokens = depth.min(t - start);
+            let a = View { ptr: dy.as_ptr().wrapping_add(start * n + i), row: 1, col: n };
+            let b = View { ptr: x.as_ptr().wrapping_add(start * k + j), row: k, col: 1 };
+            // SAFETY: tasks write disjoint tiles of dW; the views cover `tokens` rows of dY and X.
+            unsafe {
+                gemm::pack_panels(isa, tokens, width, b, 0, gemm::panels(isa.lanes(), width), packed.as_mut_ptr());
+                gemm::gemm(isa, m, width, tokens, a, packed.as_ptr(), to.at(i * k + j), k, start > 0);
+            }
+        }
+    });
     dw
 }
 
