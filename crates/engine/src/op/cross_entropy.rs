@@ -9,6 +9,10 @@ use crate::tensor::{Backward, Tensor};
 /// Columns whose exponentials are summed in single precision; the sums of segments are joined in double.
 const SEGMENT: usize = 4096;
 
+/// Logits are taken as no further than this below their row's highest: e⁻⁶⁰ adds nothing to a sum, and products of subnormal numbers take
+/// processors a hundred times as long.
+const LOWEST: f32 = -60.0;
+
 struct CrossEntropy {
     /// `softmax − one-hot`, divided by the number of labels.
     slope: Buffer,
@@ -25,9 +29,9 @@ impl Backward for CrossEntropy {
 /// Turns a row of logits into `(softmax − one-hot)·factor`; returns `−log softmax[label]`.
 pub(super) fn row_slope(isa: Isa, logits: &mut [f32], label: usize, factor: f32) -> f64 {
     let top = logits.iter().fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+    let gold = f64::from(logits[label] - top);
     // Shifted by the highest, normalisers of segments are near 0, where f32 is exact.
-    logits.iter_mut().for_each(|x| *x -= top);
-    let gold = f64::from(logits[label]);
+    logits.iter_mut().for_each(|x| *x = (*x - top).max(LOWEST));
     let log_sums: Vec<f64> = logits
         .chunks_mut(SEGMENT)
         // SAFETY: a segment of that many elements.
@@ -98,6 +102,17 @@ mod tests {
             let sum: f64 = gradients.get(&logits).unwrap().data().iter().map(|x| f64::from(*x)).sum();
             assert!(sum.abs() < 1e-6, "{isa}: slopes of a row sum to zero, not {sum:e}");
         }
+    }
+
+    #[test]
+    fn a_label_far_below_the_highest_logit_costs_what_it_lies_below() {
+        let logits = Tensor::parameter(vec![1e4, -1e4, 0.0], &[1, 3]);
+        let loss = cross_entropy(&logits, &[Some(1)]);
+        let mut gradients = Gradients::default();
+        loss.backward(&mut gradients);
+        let slope = gradients.get(&logits).unwrap().data();
+        assert_eq!((loss.item(), slope[0], slope[1]), (2e4, 1.0, -1.0));
+        assert!(slope[2].is_normal() && slope[2] < 1e-20);
     }
 
     #[test]
