@@ -119,6 +119,14 @@ pub enum Error {
     )]
     QueryLang { query: String },
 
+    /// A query that only one of two systems has values for.
+    #[error("query {query} has values in only one of the two results; compare results of the same queries")]
+    Unpaired { query: String },
+
+    /// Two results without any query.
+    #[error("the results hold no query; compare results with values by query")]
+    NoQuery,
+
     /// A measure's name that is none.
     #[error("unknown measure {got}; known are {}", crate::measure::KNOWN)]
     MeasureName { got: String },

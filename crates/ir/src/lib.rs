@@ -7,6 +7,7 @@
 pub mod atomic;
 pub mod bootstrap;
 pub mod collection;
+pub mod compare;
 pub mod dataset;
 pub mod error;
 pub mod evaluate;
@@ -17,15 +18,18 @@ pub mod qrels;
 pub mod reader;
 pub mod record;
 pub mod run;
+pub mod significance;
 
 mod fields;
 mod folder;
+mod random;
 mod table;
 mod unique;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use bootstrap::Bootstrap;
 pub use collection::{Docs, Queries, ReadOptions, read_docs, read_queries};
+pub use compare::{Comparison, Scores, compare};
 pub use dataset::{Dataset, Example, ExampleIds, Pair};
 pub use error::{Error, Result};
 pub use evaluate::{Report, evaluate, evaluate_with};
@@ -39,6 +43,7 @@ pub use measure::Measure;
 pub use qrels::Qrels;
 pub use record::{Doc, Query};
 pub use run::Run;
+pub use significance::Resampling;
 
 /// The name of a query in qrels, runs and query files.
 pub type QueryId = String;
