@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod model;
 mod progress;
+mod sheet;
 mod texts;
 
 use clap::Parser;

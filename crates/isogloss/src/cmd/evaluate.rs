@@ -67,7 +67,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn langs(queries: &Path) -> isogloss_ir::Result<BTreeMap<String, Lang>> {
+/// The languages of queries that name one.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn langs(queries: &Path) -> isogloss_ir::Result<BTreeMap<String, Lang>> {
     let mut langs = BTreeMap::new();
     for query in read_queries(queries, &ReadOptions::default())? {
         let query = query?;

@@ -1,5 +1,6 @@
 //! The verbs: each a file with its arguments and what it does with them.
 
+pub mod compare;
 pub mod completions;
 pub mod encode;
 pub mod evaluate;
@@ -25,6 +26,8 @@ pub enum Command {
     Search(search::Args),
     /// Measure a run against judgements.
     Evaluate(evaluate::Args),
+    /// Compare systems with a baseline, by language, with tests of their differences.
+    Compare(compare::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
 }
@@ -39,6 +42,7 @@ impl Command {
             Self::Encode(args) => encode::run(&args),
             Self::Search(args) => search::run(&args),
             Self::Evaluate(args) => evaluate::run(&args),
+            Self::Compare(args) => compare::run(&args),
             Self::Completions(args) => completions::run(&args),
         }
     }
