@@ -198,6 +198,12 @@ pub enum Error {
         /// What it may be.
         range: &'static str,
     },
+    /// Translations are searched, but one side has none.
+    #[error("{side} has no rows; both sides of a bitext need some")]
+    NoRows {
+        /// Which side.
+        side: &'static str,
+    },
     /// A name that is none of the known.
     #[error("unknown {what} {name:?}; known: {known}")]
     UnknownName {

@@ -26,10 +26,10 @@ pub trait Index: Send + Sync {
 }
 
 /// Rows of one matrix product: they stay in the second-level cache while all queries pass.
-const BLOCK_ROWS: usize = 512;
+pub(crate) const BLOCK_ROWS: usize = 512;
 
 /// Queries of one matrix product.
-const BLOCK_QUERIES: usize = 256;
+pub(crate) const BLOCK_QUERIES: usize = 256;
 
 /// Queries that pass over the rows together, at most.
 const BATCH_QUERIES: usize = 4096;
@@ -163,7 +163,7 @@ fn blocks(shards: &[usize]) -> Vec<Block> {
 }
 
 /// `scores[q · rows + r] = queries[q] · rows[r]`.
-fn multiply(rows: VectorsView<'_>, queries: VectorsView<'_>, scores: &mut Vec<f32>) {
+pub(crate) fn multiply(rows: VectorsView<'_>, queries: VectorsView<'_>, scores: &mut Vec<f32>) {
     let (m, n, k) = (rows.len(), queries.len(), rows.dim());
     assert_eq!(k, queries.dim());
     scores.resize(m * n, 0.0);

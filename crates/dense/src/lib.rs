@@ -22,7 +22,7 @@ mod store;
 mod top_k;
 mod vectors;
 
-pub use bitext::translation_accuracy;
+pub use bitext::{Bitext, Margin, Mined, accuracy, l2_normalize, translation_accuracy};
 pub use dtype::Dtype;
 pub use encode::{EncodeOptions, encode_to_shards};
 pub use encoder::{Encoder, EncoderError};
