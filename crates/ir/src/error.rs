@@ -127,6 +127,14 @@ pub enum Error {
     #[error("the results hold no query; compare results with values by query")]
     NoQuery,
 
+    /// Weights that are not one a list.
+    #[error("{weights} weight(s) for {lists} lists; give one for each")]
+    Weights { weights: usize, lists: usize },
+
+    /// A way to fuse that is none.
+    #[error("unknown fusion {got}; known are {known}")]
+    FusionName { got: String, known: &'static str },
+
     /// A measure's name that is none.
     #[error("unknown measure {got}; known are {}", crate::measure::KNOWN)]
     MeasureName { got: String },
