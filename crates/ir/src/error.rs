@@ -79,6 +79,10 @@ pub enum Error {
     #[error("{got} is no language code; write BCP-47 or ISO 639 (en, swa, zh-Hant)")]
     Lang { got: String },
 
+    /// A file's name that should hold a language code.
+    #[error("{}: {got} in its name is no language code; name the file after BCP-47 or ISO 639 (en, swa, eng_Latn)", .path.display())]
+    LangInName { path: PathBuf, got: String },
+
     /// A file of no known format.
     #[error("{}:{line}: unknown format, the file starts with {got}; expected {expected}", .path.display())]
     UnknownFormat { path: PathBuf, line: usize, expected: &'static str, got: String },

@@ -16,6 +16,7 @@ pub mod fusion;
 pub mod lang;
 pub mod measure;
 pub mod per_query;
+pub mod protocol;
 pub mod qrels;
 pub mod reader;
 pub mod record;

@@ -105,6 +105,11 @@ impl PerQuery {
         file.commit()
     }
 
+    /// Queries with their languages and values, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (&QueryId, Option<Lang>, &[f64])> {
+        self.rows.iter().map(|(query, row)| (query, row.lang, row.values.as_slice()))
+    }
+
     /// The measures' names, in the order of the first query's values.
     pub fn measures(&self) -> &[String] {
         &self.measures

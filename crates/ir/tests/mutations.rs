@@ -3,10 +3,12 @@
 use isogloss_ir::format::clear::read_clear;
 use isogloss_ir::format::documents::read_documents;
 use isogloss_ir::format::parallel::{Pairing, read_pairs, read_parallel};
+use isogloss_ir::protocol::{belebele, lareqa, mkqa, nltk, ntrex, squad, tatoeba, xor_retrieve};
 use isogloss_ir::{
-    Docs, ExampleOptions, Format, Lang, Measure, PairOptions, Qrels, Queries, ReadOptions, Run, read_examples,
+    Docs, ExampleOptions, Format, Lang, Measure, PairOptions, PerQuery, Qrels, Queries, ReadOptions, Run, read_examples,
 };
 use std::io::Write;
+use std::path::Path;
 
 const SAMPLES: &[&str] = &[
     "{\"_id\":\"d1\",\"title\":\"東大寺\",\"text\":\"本項では\",\"lang\":\"ja\"}\n{\"_id\":\"d2\",\"title\":\"\",\"text\":\"a\\\"b\",\"lang\":\"zh-Hant\"}\n",
@@ -30,6 +32,16 @@ const SAMPLES: &[&str] = &[
     "1.21\ts one\tt one\n1.04\ts two\tt two\n",
     "eng\tdeu\thello\thallo\n",
     "{\"doc_id\":\"a\",\"lang\":\"sw\",\"title\":\"T\",\"paras\":[[\"h\",\"x\"],[null,\"y\"]],\"source\":\"s\"}\n{\"id\":\"b\",\"sentences\":[\"x\",\"y\"]}\n",
+];
+
+const BENCHMARKS: &[&str] = &[
+    "{\"data\":[{\"paragraphs\":[{\"context\":\"Ä b. C d.\",\"sentences\":[\"Ä b.\",\"C d.\"],\"sentence_breaks\":[[0,4],[5,9]],\"qas\":[{\"id\":\"1\",\"question\":\"q\",\"answers\":[{\"text\":\"C\",\"answer_start\":5}]}]}]}]}",
+    "{\"link\":\"http://a\",\"question_number\":1,\"flores_passage\":\"p\",\"question\":\"q\"}\n",
+    "{\"example_id\":1,\"queries\":{\"en\":\"q\",\"zh_cn\":\"w\"},\"answers\":{\"en\":[{\"type\":\"entity\",\"text\":\"a\",\"aliases\":[\"b\"]}]}}\n",
+    "{\"id\":\"7\",\"question\":\"q\",\"answers\":[\"yes\",\"a\"],\"lang\":\"fi\"}\n",
+    "[{\"id\":\"7\",\"lang\":\"fi\",\"ctxs\":[\"It's 5 p.m. (or so).\"]}]",
+    "lang\tidx\tsrc\teng\nfin\t0\tyksi\tone\n",
+    "lang\tidx\ttext\neng\t0\tone\nfin\t0\tyksi\n",
 ];
 
 const PIECES: &[&[u8]] = &[
@@ -117,11 +129,25 @@ fn read_all(bytes: &[u8], name: &str) {
     let _ = read_pairs(bytes, name, &PairOptions { pairing: Pairing::Every, ..Default::default() });
     let _ = read_parallel(bytes, name);
     let _ = read_documents(bytes, name, None);
+    let _ = PerQuery::read_from(bytes, name).map(|all| all.measures().iter().for_each(|m| drop(all.scores(m))));
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ =
             text.parse::<Measure>().map(|measure| assert_eq!(measure.to_string().parse::<Measure>().unwrap(), measure));
         let _ = text.parse::<Lang>().map(|lang| assert_eq!(lang.to_string().parse::<Lang>().unwrap(), lang));
     }
+}
+
+/// Readers of benchmarks, which take files.
+fn read_benchmarks(path: &Path) {
+    let _ = squad::read(path, None);
+    let _ = mkqa::read(path, &[]);
+    let _ = tatoeba::read(path);
+    let _ = ntrex::read(path);
+    let _ = xor_retrieve::read_predictions(path);
+    let _ = xor_retrieve::read_questions(path).map(|questions| xor_retrieve::score(&questions, &[]));
+    let folder = path.parent().unwrap();
+    let _ = lareqa::read(folder);
+    let _ = belebele::read(folder);
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -173,5 +199,41 @@ fn damaged_names_never_panic() {
                 assert_eq!(lang.to_string().parse::<Lang>().unwrap(), lang);
             }
         }
+    }
+}
+
+#[test]
+fn damaged_benchmarks_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random(10);
+    for round in 0..200 {
+        for sample in BENCHMARKS {
+            let mut bytes = sample.as_bytes().to_vec();
+            for _ in 0..=random.below(3) {
+                random.mutate(&mut bytes);
+            }
+            let path = folder.path().join(["en.json", "fi.jsonl"][round % 2]);
+            std::fs::write(&path, &bytes).unwrap();
+            read_benchmarks(&path);
+        }
+    }
+}
+
+#[test]
+fn any_text_has_tokens() {
+    let mut random = Random(11);
+    let text =
+        "Mr. Ō'Neill didn't: \"go--\" (cannot) 'tis 1,204.5... e.g. 東京。 U.S. Army? No! ``x''\n\n. . . »Ende« ";
+    for _ in 0..3000 {
+        let mut bytes = text.as_bytes().to_vec();
+        for _ in 0..=random.below(6) {
+            random.mutate(&mut bytes);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let mut from = 0;
+        for sentence in nltk::sentences(&text) {
+            from += text[from..].find(sentence).expect("sentences are parts of the text, in its order");
+        }
+        assert!(nltk::word_tokenize(&text).iter().all(|token| !token.is_empty()));
     }
 }
