@@ -123,6 +123,12 @@ pub enum Error {
     )]
     QueryLang { query: String },
 
+    /// A ranked or judged document whose language is asked for and unknown.
+    #[error(
+        "document {doc} has no language: it is not in the corpus or its record has none; give the corpus that was searched, with a `lang` in every record"
+    )]
+    DocLang { doc: String },
+
     /// A query that only one of two systems has values for.
     #[error("query {query} has values in only one of the two results; compare results of the same queries")]
     Unpaired { query: String },
