@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod model;
 mod progress;
+mod run_out;
 mod sheet;
 mod texts;
 

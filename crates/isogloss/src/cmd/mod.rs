@@ -1,9 +1,12 @@
 //! The verbs: each a file with its arguments and what it does with them.
 
+pub mod benchmark;
+pub mod bias;
 pub mod compare;
 pub mod completions;
 pub mod encode;
 pub mod evaluate;
+pub mod fuse;
 pub mod quickstart;
 pub mod search;
 pub mod tokenizer;
@@ -28,6 +31,12 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Compare systems with a baseline, by language, with tests of their differences.
     Compare(compare::Args),
+    /// Measure how much a run over several languages prefers some of them.
+    Bias(bias::Args),
+    /// Join several runs into one.
+    Fuse(fuse::Args),
+    /// Judge a model or a run on one of the field's benchmarks.
+    Benchmark(benchmark::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
 }
@@ -43,6 +52,9 @@ impl Command {
             Self::Search(args) => search::run(&args),
             Self::Evaluate(args) => evaluate::run(&args),
             Self::Compare(args) => compare::run(&args),
+            Self::Bias(args) => bias::run(&args),
+            Self::Fuse(args) => fuse::run(&args),
+            Self::Benchmark(args) => benchmark::run(&args),
             Self::Completions(args) => completions::run(&args),
         }
     }

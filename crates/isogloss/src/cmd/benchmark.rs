@@ -1,0 +1,185 @@
+//! `isogloss benchmark`: one of the field's benchmarks, from its published files to figures by language.
+
+mod answers;
+mod catalogue;
+mod encode;
+mod manifest;
+mod report;
+mod retrieval;
+mod sentences;
+
+use crate::exit::Fault;
+use crate::files::check_ours;
+use crate::model::{Model, ModelOptions, positive};
+use crate::sheet::Form;
+use catalogue::{Benchmark, Kind};
+use isogloss_ir::{Bootstrap, Lang};
+use report::View;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Which benchmark, its data, and what is judged.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  isogloss benchmark list\n  isogloss benchmark tatoeba --data LASER/data/tatoeba/v1 --model out/model\n  isogloss benchmark beir --data scifact --model out/model --out judged/scifact\n  isogloss benchmark mr-tydi --data mrtydi --run runs/ --json\n  isogloss benchmark xor-retrieve --data xor --run predictions.json\n\nWith --out it writes result.json (figures, intervals and all they depend on), per_query.jsonl for `isogloss compare`,\nthe runs and the vectors; killed and started again it goes on with the vectors that are there."
+)]
+pub struct Args {
+    /// The benchmark, or `list` for all of them with their files, licences and sizes.
+    name: String,
+
+    /// The benchmark's folder or file, as published.
+    #[arg(long, value_name = "DIR|FILE")]
+    data: Option<PathBuf>,
+
+    /// A model folder, or the name of a model in the local cache.
+    #[arg(long, conflicts_with = "run")]
+    model: Option<String>,
+
+    /// What was found elsewhere: a TREC run, a folder of runs named after their tasks (`fi.trec`), or XOR-Retrieve's predictions.
+    #[arg(long, value_name = "FILE|DIR")]
+    run: Option<PathBuf>,
+
+    /// Folder of results, runs and vectors.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Only these languages, apart by commas [default: all that are there].
+    #[arg(long, value_name = "LANG", value_delimiter = ',')]
+    lang: Vec<Lang>,
+
+    /// Documents of each query kept in the runs [default: as many as the measures read and 100 at least; 1000 where they read all].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    k: Option<usize>,
+
+    #[command(flatten)]
+    options: ModelOptions,
+
+    /// Bootstrap resamples behind the intervals; 0 for no intervals.
+    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().resamples)]
+    resamples: usize,
+
+    /// Seed of the resamples.
+    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().seed)]
+    seed: u64,
+
+    #[command(flatten)]
+    form: Form,
+}
+
+/// The file of figures; its presence tells a folder of ours.
+const RESULT: &str = "result.json";
+
+/// Written first, so that a folder is known as ours before there are figures.
+const REQUEST: &str = "request.json";
+
+/// Judges and prints, or lists what there is.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    if args.name == "list" {
+        return catalogue::list(args.form);
+    }
+    let benchmark = catalogue::find(&args.name)?;
+    let data =
+        args.data.as_deref().ok_or_else(|| Fault::option("--data", format!("is needed; {}", benchmark.layout)))?;
+    let place = Place::new(args, benchmark, data)?;
+    let model = args.model.as_deref().map(|model| Model::load(model, &args.options.overrides())).transpose()?;
+    let judged = Judged { args, data, model, place: place.path() };
+    let views = match &benchmark.kind {
+        Kind::Retrieval(read) => retrieval::views(&judged, read(data)?)?,
+        Kind::Sentences(read, measures) => sentences::views(&judged, read(data)?, *measures)?,
+        Kind::XorRetrieve => answers::xor_retrieve(&judged)?,
+        Kind::Mkqa => answers::mkqa(&judged)?,
+    };
+    tell(args, benchmark, &judged, &views)
+}
+
+/// What is judged, on what, and where files go.
+pub struct Judged<'a> {
+    args: &'a Args,
+    data: &'a Path,
+    model: Option<Model>,
+    place: &'a Path,
+}
+
+impl Judged<'_> {
+    /// Whether a language was asked for.
+    fn wants(&self, lang: Lang) -> bool {
+        self.args.lang.is_empty() || self.args.lang.contains(&lang)
+    }
+
+    /// The run given in place of a model.
+    ///
+    /// # Errors
+    /// Neither was given.
+    fn run_given(&self) -> Result<&Path, Fault> {
+        self.args.run.as_deref().ok_or_else(nothing_to_judge)
+    }
+}
+
+fn nothing_to_judge() -> Fault {
+    Fault::option("--model", "or --run is needed; say what is to be judged")
+}
+
+/// Where files go: the folder given, or one that is gone at the end.
+enum Place {
+    Given(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Place {
+    fn new(args: &Args, benchmark: &Benchmark, data: &Path) -> anyhow::Result<Self> {
+        if args.model.is_none() && args.run.is_none() {
+            return Err(nothing_to_judge().into());
+        }
+        let Some(out) = &args.out else {
+            let temporary = tempfile::tempdir().map_err(|e| isogloss_ir::Error::io(std::env::temp_dir(), e))?;
+            return Ok(Self::Temporary(temporary));
+        };
+        check_ours(out, REQUEST)?;
+        std::fs::create_dir_all(out).map_err(|e| isogloss_ir::Error::io(out, e))?;
+        let request = serde_json::json!({
+            "benchmark": benchmark.name, "data": data, "model": args.model, "run": args.run, "lang": args.lang,
+        });
+        let (path, text) = (out.join(REQUEST), format!("{request:#}\n"));
+        match std::fs::read_to_string(&path) {
+            Ok(before) if before != text => {
+                let problem = "was begun with another request (request.json); choose another folder or delete it";
+                return Err(Fault::new(out, problem).into());
+            }
+            Ok(_) => {}
+            Err(_) => isogloss_ir::write_atomic(&path, text.as_bytes())?,
+        }
+        Ok(Self::Given(out.clone()))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+/// Writes what is kept and prints the figures.
+fn tell(args: &Args, benchmark: &Benchmark, judged: &Judged, views: &[View]) -> anyhow::Result<()> {
+    let bootstrap = Bootstrap { seed: args.seed, resamples: args.resamples, ..Bootstrap::default() };
+    let report = report::Report::new(benchmark.name, views, bootstrap, manifest::manifest(judged)?);
+    if args.out.is_some() {
+        for (at, view) in views.iter().enumerate() {
+            view.per_query.write(judged.place.join(view.file_name(at)))?;
+        }
+        let json = serde_json::to_string_pretty(&report)? + "\n";
+        isogloss_ir::write_atomic(judged.place.join(RESULT), json.as_bytes())?;
+        eprintln!("results: {}", judged.place.join(RESULT).display());
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    match args.form {
+        Form { json: true, .. } => {
+            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+        Form { csv: true, .. } => report.write_csv(&mut out)?,
+        Form { markdown, .. } => report.write(markdown, &mut out)?,
+    }
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Benchmarks that rank documents.
+
+use super::encode::{encode, rows, some_queries};
+use super::report::View;
+use super::{Judged, Model};
+use crate::exit::Fault;
+use crate::run_out::TAG;
+use isogloss_dense::{Flat, Index, Side, VectorStore};
+use isogloss_ir::protocol::{Corpus, Retrieval, Task};
+use isogloss_ir::{Lang, Run};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Documents of a query that are kept in a run: at least, and where measures read all.
+const KEPT: [usize; 2] = [100, 1000];
+
+/// Hits in memory at once, about.
+const HITS: usize = 4 << 20;
+
+/// The figures of every view, from a model or from runs.
+///
+/// # Errors
+/// The data or runs cannot be read, or the model fails.
+pub fn views(judged: &Judged, mut all: Retrieval) -> anyhow::Result<Vec<View>> {
+    choose(judged, &mut all);
+    some_queries(all.tasks.len(), judged.data)?;
+    let runs = if judged.model.is_none() { read_runs(judged.run_given()?, &all.tasks)? } else { Vec::new() };
+    let mut searches = judged.model.as_ref().map(|model| Searches::new(judged, model, &all)).transpose()?;
+    let measures: Vec<String> = all.scores.iter().map(ToString::to_string).collect();
+    let mut views: Vec<View> = Vec::new();
+    for (at, task) in all.tasks.iter().enumerate() {
+        if !views.iter().any(|view| view.name == task.view) {
+            views.push(View::new(task.view, measures.clone()));
+        }
+        let view = views.iter_mut().find(|view| view.name == task.view).expect("made above");
+        let langs = all.langs(task)?;
+        let untold = task.qrels.len() - langs.len();
+        if untold > 0 && judged.args.lang.is_empty() && task.only.is_none() {
+            eprintln!("note: {}: judged queries without text, left out: {untold}", task.name);
+        }
+        let mut tally = Tally { all: &all, task, langs, view };
+        match &mut searches {
+            Some(searches) => searches.search(task, |part| tally.take(part))?,
+            None => tally.take(&runs[at]),
+        }
+        tally.finish();
+    }
+    views.retain(|view| !view.per_query.is_empty());
+    some_queries(views.len(), judged.data)?;
+    Ok(views)
+}
+
+/// Takes the values of a task's questions as they are found.
+struct Tally<'a> {
+    all: &'a Retrieval,
+    task: &'a Task,
+    langs: BTreeMap<&'a String, Lang>,
+    view: &'a mut View,
+}
+
+impl Tally<'_> {
+    fn take(&mut self, found: &Run) {
+        for (query, ranking) in found.iter() {
+            if let Some(lang) = self.langs.remove(query) {
+                self.insert(query, lang, ranking);
+            }
+        }
+    }
+
+    /// What was not found counts 0.
+    fn finish(mut self) {
+        let missing = std::mem::take(&mut self.langs);
+        self.view.missing += missing.len();
+        missing.into_iter().for_each(|(query, lang)| self.insert(query, lang, &[]));
+    }
+
+    fn insert(&mut self, query: &str, lang: Lang, ranking: &[(String, f32)]) {
+        let judgements = self.task.qrels.get(query).expect("languages are of judged questions");
+        let values = self.all.scores.iter().map(|score| score.of(ranking, judgements)).collect();
+        self.view.per_query.insert(self.all.full_id(self.task, query), Some(lang), values);
+    }
+}
+
+/// Leaves out what is in other languages than those asked for.
+fn choose(judged: &Judged, all: &mut Retrieval) {
+    all.tasks.retain(|task| task.lang.is_none_or(|lang| judged.wants(lang)));
+    for task in all.tasks.iter().filter(|task| task.lang.is_none()) {
+        all.queries[task.queries].retain(|query| query.lang.is_none_or(|lang| judged.wants(lang)));
+    }
+}
+
+/// The run of every task: one file for one task, or a folder with a file for each.
+fn read_runs(path: &Path, tasks: &[Task]) -> anyhow::Result<Vec<Run>> {
+    match (path.is_dir(), tasks) {
+        (true, _) => {
+            let file = |task: &Task| path.join(format!("{}.trec", task.name));
+            tasks.iter().map(|task| Ok(Run::read(file(task))?)).collect()
+        }
+        (false, [_]) => Ok(vec![Run::read(path)?]),
+        (false, tasks) => {
+            let names: Vec<_> = tasks.iter().take(4).map(|task| format!("{}.trec", task.name)).collect();
+            let problem =
+                format!("there are {} tasks; name a folder with a run for each ({}, …)", tasks.len(), names.join(", "));
+            Err(Fault::new(path, problem).into())
+        }
+    }
+}
+
+/// A model's searches, each corpus and each set of questions encoded once.
+struct Searches<'a> {
+    judged: &'a Judged<'a>,
+    model: &'a Model,
+    all: &'a Retrieval,
+    docs: HashMap<usize, Arc<VectorStore>>,
+    queries: HashMap<usize, Arc<VectorStore>>,
+}
+
+impl<'a> Searches<'a> {
+    fn new(judged: &'a Judged<'a>, model: &'a Model, all: &'a Retrieval) -> anyhow::Result<Self> {
+        let folder = judged.place.join("runs");
+        std::fs::create_dir_all(&folder).map_err(|e| isogloss_ir::Error::io(&folder, e))?;
+        Ok(Self { judged, model, all, docs: HashMap::new(), queries: HashMap::new() })
+    }
+
+    /// Searches for a task's judged questions, hands over what is found part by part, and writes the run.
+    fn search(&mut self, task: &Task, mut tell: impl FnMut(&Run)) -> anyhow::Result<()> {
+        let (queries, docs) = (self.query_vectors(task.queries)?, self.doc_vectors(task.corpus)?);
+        let chosen = task.only.map(|lang| rows_of(&self.all.corpora[task.corpus], lang)).transpose()?;
+        let index = match &chosen {
+            None => Flat::new(docs.clone()),
+            Some(chosen) => Flat::from_vectors(rows(&docs, chosen.iter().copied()))?,
+        };
+        let kept = self.judged.args.k.unwrap_or_else(|| self.all.depth().map_or(KEPT[1], |depth| depth.max(KEPT[0])));
+        let k = self.all.depth().map_or(index.len(), |depth| depth.max(kept));
+        let asked: Vec<usize> = (0..queries.rows()).filter(|row| task.qrels.get(queries.id(*row)).is_some()).collect();
+        let mut run = Run::new();
+        for batch in asked.chunks((HITS / k.max(1)).max(1)) {
+            let found = index.search(rows(&queries, batch.iter().copied()).view(), k);
+            let mut part = Run::new();
+            for (row, hits) in batch.iter().zip(found) {
+                let doc = |row: u32| chosen.as_ref().map_or(row as usize, |chosen| chosen[row as usize]);
+                let hits = hits.iter().map(|hit| (docs.id(doc(hit.row)).to_owned(), hit.score));
+                part.insert(queries.id(*row), hits.collect())?;
+            }
+            tell(&part);
+            for (query, hits) in part.iter() {
+                run.insert(query.clone(), hits[..kept.min(hits.len())].to_vec())?;
+            }
+        }
+        if self.judged.args.out.is_some() && !run.is_empty() {
+            run.write(self.judged.place.join("runs").join(format!("{}.trec", task.name)), TAG)?;
+        }
+        Ok(())
+    }
+
+    fn doc_vectors(&mut self, at: usize) -> anyhow::Result<Arc<VectorStore>> {
+        if let Some(store) = self.docs.get(&at) {
+            return Ok(store.clone());
+        }
+        let corpus = &self.all.corpora[at];
+        let texts = corpus.docs.read()?.map(|doc| {
+            doc.map(|doc| {
+                let text = doc.full_text().into_owned();
+                (doc.id, text)
+            })
+        });
+        let store = Arc::new(encode(self.judged, self.model, texts, Side::Doc, &format!("{}.docs", corpus.name))?);
+        self.docs.insert(at, store.clone());
+        Ok(store)
+    }
+
+    fn query_vectors(&mut self, at: usize) -> anyhow::Result<Arc<VectorStore>> {
+        if let Some(store) = self.queries.get(&at) {
+            return Ok(store.clone());
+        }
+        let name = match self.all.queries.len() {
+            1 => "queries".to_owned(),
+            _ => format!("{}.queries", self.all.corpora[at].name),
+        };
+        let texts = self.all.queries[at]
+            .iter()
+            .map(|query| Ok::<_, isogloss_ir::Error>((query.id.clone(), query.text.clone())));
+        let store = Arc::new(encode(self.judged, self.model, texts, Side::Query, &name)?);
+        self.queries.insert(at, store.clone());
+        Ok(store)
+    }
+}
+
+/// The rows of a corpus in one language.
+fn rows_of(corpus: &Corpus, lang: Lang) -> anyhow::Result<Vec<usize>> {
+    let mut chosen = Vec::new();
+    for (row, doc) in corpus.docs.read()?.enumerate() {
+        if doc?.lang == Some(lang) {
+            chosen.push(row);
+        }
+    }
+    Ok(chosen)
+}
