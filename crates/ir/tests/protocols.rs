@@ -264,5 +264,5 @@ fn what_is_not_there_is_said() {
         let error = result.unwrap_err().to_string();
         assert!(error.contains(told), "{told}: {error}");
     }
-    assert!(matches!(Documents::Loaded(Vec::new()).read().unwrap().next(), None));
+    assert!(Documents::Loaded(Vec::new()).read().unwrap().next().is_none());
 }

@@ -83,7 +83,7 @@ pub fn print(bias: &LanguageBias, markdown: bool, out: &mut impl Write) -> io::R
     writeln!(out, "rank of other languages less own (above 0: the own is preferred): {}", number(gap, 2))?;
     if let Some(found) = &bias.translations {
         let (gap, first) = (number(found.rank_gap_mean_abs, 2), number(found.first_gold_rank_gap, 2));
-        writeln!(out, "{} questions in several languages: ", found.questions)?;
+        writeln!(out, "{} questions in several languages:", found.questions)?;
         writeln!(out, "  difference of a relevant document's rank between translations: {gap}")?;
         writeln!(out, "  worst less best rank of the first relevant document: {first}")?;
         writeln!(out, "  overlap of their top {k}: {:.4}", found.overlap_at_k)?;

@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     qrels: Option<PathBuf>,
 
-    /// Measures as ir_measures writes them [default: nDCG@10 RR@100 R@100 of runs, those that results have].
+    /// Measures as ir_measures writes them; without, nDCG@10 RR@100 R@100 of runs and what results have.
     #[arg(long = "measure", value_name = "MEASURE")]
     measures: Vec<String>,
 

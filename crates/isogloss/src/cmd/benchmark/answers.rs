@@ -7,7 +7,7 @@ use crate::exit::Fault;
 use crate::run_out::TAG;
 use isogloss_dense::{Flat, Index, Side, VectorStore};
 use isogloss_ir::protocol::has_answer::has_answer;
-use isogloss_ir::protocol::xor_retrieve::{self, Prediction};
+use isogloss_ir::protocol::xor_retrieve::{self, Prediction, Question};
 use isogloss_ir::protocol::{Documents, mkqa};
 use isogloss_ir::{Query, Run};
 use rayon::prelude::*;
@@ -17,6 +17,9 @@ use std::sync::Arc;
 
 /// Passages found for a question.
 const DEPTH: usize = 100;
+
+/// Predictions that one thread scores at once.
+const PART: usize = 16;
 
 /// Questions searched at once.
 const BATCH: usize = 4096;
@@ -43,17 +46,33 @@ pub fn xor_retrieve(judged: &Judged) -> anyhow::Result<Vec<View>> {
             questions.iter().map(|question| predicted(&question.query)).collect()
         }
     };
-    let scores = xor_retrieve::score(&questions, &predictions);
-    let mut view = View::new("all", scores.per_query.measures().to_vec());
-    view.per_query = scores.per_query;
-    if scores.missing > 0 {
-        eprintln!("note: questions without prediction, not counted as in the official script: {}", scores.missing);
+    let (view, missing, unknown) = scored(&questions, &predictions);
+    if missing > 0 {
+        eprintln!("note: questions without prediction, not counted as in the official script: {missing}");
     }
-    if scores.unknown > 0 && judged.args.lang.is_empty() {
-        eprintln!("note: predictions for unknown questions, passed over: {}", scores.unknown);
+    if unknown > 0 && judged.args.lang.is_empty() {
+        eprintln!("note: predictions for unknown questions, passed over: {unknown}");
     }
     some_queries(view.per_query.len(), judged.data)?;
     Ok(vec![view])
+}
+
+/// Scores predictions on all threads; besides, how many questions have none and how many are of no question.
+fn scored(questions: &[Question], predictions: &[Prediction]) -> (View, usize, usize) {
+    let by_id: HashMap<&str, &Question> = questions.iter().map(|q| (q.query.id.as_str(), q)).collect();
+    let of_part = |part: &[Prediction]| {
+        let asked: Vec<Question> = part.iter().filter_map(|p| by_id.get(p.id.as_str()).copied().cloned()).collect();
+        xor_retrieve::score(&asked, part)
+    };
+    let parts: Vec<_> = predictions.par_chunks(PART).map(of_part).collect();
+    let mut view = View::new("all", xor_retrieve::MEASURES.map(|(name, _)| name.to_owned()).into());
+    for (query, lang, values) in parts.iter().flat_map(|part| part.per_query.iter()) {
+        view.per_query.insert(query.clone(), lang, values.to_vec());
+    }
+    let predicted: HashSet<&str> = predictions.iter().map(|prediction| prediction.id.as_str()).collect();
+    let unasked: Vec<Question> =
+        questions.iter().filter(|q| !predicted.contains(q.query.id.as_str())).cloned().collect();
+    (view, xor_retrieve::score(&unasked, &[]).missing, parts.iter().map(|part| part.unknown).sum())
 }
 
 /// MKQA, from a model or a run.

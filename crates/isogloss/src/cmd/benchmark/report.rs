@@ -3,7 +3,7 @@
 use crate::sheet::Sheet;
 use isogloss_ir::bootstrap::Interval;
 use isogloss_ir::{Bootstrap, Lang, PerQuery};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -57,13 +57,28 @@ struct Summary {
     all: Figures,
 }
 
-/// Means in the order of the measures.
+/// Means and how sure they are.
 #[derive(Serialize)]
 struct Figures {
     queries: usize,
-    values: Vec<f64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    intervals: Vec<Interval>,
+    mean: Named<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<Named<Interval>>,
+}
+
+/// Values in the order of the measures; a JSON object under their names.
+struct Named<T>(Vec<(String, T)>);
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(measure, value)| (measure, value)))
+    }
+}
+
+impl<T> Named<T> {
+    fn new(measures: &[String], values: impl IntoIterator<Item = T>) -> Self {
+        Self(measures.iter().cloned().zip(values).collect())
+    }
 }
 
 type Rows<'a> = BTreeMap<Lang, Vec<&'a [f64]>>;
@@ -104,10 +119,10 @@ impl Report {
         let mut sheet = Sheet::new(["benchmark", "view", "over", "queries", "measure", "mean", "low", "high"]);
         for summary in &self.views {
             for (over, figures) in summary.rows() {
-                for (at, measure) in summary.measures.iter().enumerate() {
-                    let bound = |side: usize| figures.intervals.get(at).map_or(String::new(), |i| i[side].to_string());
+                for (measure, mean, interval) in figures.cells() {
+                    let bound = |side: usize| interval.map_or(String::new(), |interval| interval[side].to_string());
                     let mut row = vec![self.benchmark.to_owned(), summary.view.to_owned(), over.clone()];
-                    row.extend([figures.queries.to_string(), measure.clone(), figures.values[at].to_string()]);
+                    row.extend([figures.queries.to_string(), measure.to_owned(), mean.to_string()]);
                     row.extend([bound(0), bound(1)]);
                     sheet.push(row);
                 }
@@ -123,23 +138,23 @@ impl Summary {
         for (_, lang, values) in view.per_query.iter() {
             rows.entry(lang.unwrap_or_else(|| "und".parse().expect("a code"))).or_default().push(values);
         }
-        let columns = view.per_query.measures().len();
+        let measures = view.per_query.measures();
         let group =
-            |langs: &BTreeSet<Lang>| Figures::of_langs(langs.iter().map(|lang| &rows[lang]), columns, bootstrap);
+            |langs: &BTreeSet<Lang>| Figures::of_langs(langs.iter().map(|lang| &rows[lang]), measures, bootstrap);
         let whole = |langs: &BTreeSet<Lang>| !langs.is_empty() && langs.iter().all(|lang| rows.contains_key(lang));
         Self {
             view: view.name,
             measures: view.per_query.measures().to_vec(),
             missing: view.missing,
-            by_lang: rows.iter().map(|(lang, rows)| (*lang, Figures::of_langs([rows], columns, bootstrap))).collect(),
+            by_lang: rows.iter().map(|(lang, rows)| (*lang, Figures::of_langs([rows], measures, bootstrap))).collect(),
             groups: view
                 .groups
                 .iter()
                 .filter(|(_, langs)| whole(langs))
                 .map(|(name, langs)| (*name, group(langs)))
                 .collect(),
-            macro_mean: Figures::of_langs(rows.values(), columns, bootstrap),
-            all: Figures::of_langs([&rows.values().flatten().copied().collect()], columns, bootstrap),
+            macro_mean: Figures::of_langs(rows.values(), measures, bootstrap),
+            all: Figures::of_langs([&rows.values().flatten().copied().collect()], measures, bootstrap),
         }
     }
 
@@ -156,11 +171,10 @@ impl Summary {
         let mut sheet =
             Sheet::new(["mean over", "queries"].into_iter().map(str::to_owned).chain(self.measures.iter().cloned()));
         for (over, figures) in self.rows() {
-            let cell = |(at, value): (usize, &f64)| match figures.intervals.get(at) {
-                Some([low, high]) => format!("{value:.4} [{low:.4}, {high:.4}]"),
-                None => format!("{value:.4}"),
-            };
-            let cells = figures.values.iter().enumerate().map(cell);
+            let cells = figures.cells().map(|(_, mean, interval)| match interval {
+                Some([low, high]) => format!("{mean:.4} [{low:.4}, {high:.4}]"),
+                None => format!("{mean:.4}"),
+            });
             sheet.push([over, figures.queries.to_string()].into_iter().chain(cells).collect());
         }
         sheet
@@ -171,7 +185,7 @@ impl Figures {
     /// The mean of the languages' means.
     fn of_langs<'a>(
         langs: impl IntoIterator<Item = &'a Vec<&'a [f64]>>,
-        columns: usize,
+        measures: &[String],
         bootstrap: &Bootstrap,
     ) -> Self {
         let groups: Vec<Vec<&[f64]>> = langs.into_iter().cloned().collect();
@@ -179,10 +193,17 @@ impl Figures {
             let means = groups.iter().map(|rows| rows.iter().map(|row| row[column]).sum::<f64>() / rows.len() as f64);
             means.sum::<f64>() / groups.len() as f64
         };
+        let intervals = bootstrap.macro_mean(&groups, measures.len());
         Self {
             queries: groups.iter().map(Vec::len).sum(),
-            values: (0..columns).map(mean).collect(),
-            intervals: bootstrap.macro_mean(&groups, columns),
+            mean: Named::new(measures, (0..measures.len()).map(mean)),
+            interval: (!intervals.is_empty()).then(|| Named::new(measures, intervals)),
         }
+    }
+
+    /// Each measure with its mean and, where one was drawn, its interval.
+    fn cells(&self) -> impl Iterator<Item = (&str, f64, Option<Interval>)> {
+        let interval = |at: usize| self.interval.as_ref().map(|all| all.0[at].1);
+        self.mean.0.iter().enumerate().map(move |(at, (measure, mean))| (measure.as_str(), *mean, interval(at)))
     }
 }
