@@ -228,6 +228,34 @@ pub enum Error {
         /// Which side.
         right_of: &'static str,
     },
+    /// A text that a calibration cannot be applied to.
+    #[error(
+        "a text in {lang} cannot be calibrated: the model was fitted on {fitted}; fit it on that language too, declare the language, or leave such texts uncalibrated"
+    )]
+    Uncalibrated {
+        /// Its language.
+        lang: String,
+        /// The languages there are.
+        fitted: String,
+    },
+    /// A part of a calibration that cannot be used.
+    #[error("{lang}.{part} is {problem}; fit the calibration again")]
+    CalibrationPart {
+        /// The language.
+        lang: String,
+        /// mean, std or rotation.
+        part: &'static str,
+        /// What is wrong, expected and got.
+        problem: String,
+    },
+    /// No orthogonal map between two sets of vectors.
+    #[error(
+        "no rotation can be learnt from {pairs} pair(s) of vectors; give more texts, and check that they are finite"
+    )]
+    NoRotation {
+        /// Pairs there were.
+        pairs: usize,
+    },
     /// More rows than a row number can hold.
     #[error("{}: {rows} rows, at most {} can be searched at once; split the corpus", path.display(), u32::MAX)]
     TooManyRows {

@@ -5,6 +5,7 @@
 
 mod atomic_file;
 mod bitext;
+pub mod calibration;
 mod dtype;
 mod encode;
 mod encoder;
