@@ -4,12 +4,13 @@ use std::fs::{self, File, TryLockError};
 use std::iter::Peekable;
 use std::path::Path;
 
+use isogloss_ir::Lang;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::ids::IdsWriter;
 use crate::manifest::{Manifest, Plan, ShardEntry};
 use crate::shard::ShardWriter;
-use crate::{Dtype, Encoder, EncoderError, Error, FORMAT_VERSION, Ids, Progress, Result, Shard, Side, Vectors};
+use crate::{Dtype, Encoder, EncoderError, Error, FORMAT_VERSION, Ids, Progress, Result, Shard, Side, Text, Vectors};
 
 /// How texts become a directory of vectors.
 #[derive(Clone, Debug)]
@@ -73,7 +74,7 @@ fn positive(key: &'static str, value: usize) -> Result<u32> {
     fits.ok_or(Error::Option { key, got: value as u64, range: "1 to 4294967295" })
 }
 
-/// Encodes `texts` (id, text) in their order into `directory`, and returns the manifest it ends with.
+/// Encodes `texts` ([`Text`], or id and text) in their order into `directory`, and returns the manifest it ends with.
 ///
 /// Memory: one window of texts and vectors, and the ids of one shard, whatever the number of texts.
 /// Killed at any moment and started again with the same arguments, it goes on after the last finished shard and
@@ -82,9 +83,9 @@ fn positive(key: &'static str, value: usize) -> Result<u32> {
 /// # Errors
 /// Other options or other texts than those the directory was begun with; a damaged shard; a vector that is not
 /// finite, by its id; whatever the input, the encoder or the disk fails with.
-pub fn encode_to_shards<E: Into<EncoderError>>(
+pub fn encode_to_shards<T: Into<Text>, E: Into<EncoderError>>(
     encoder: &dyn Encoder,
-    texts: impl IntoIterator<Item = std::result::Result<(String, String), E>>,
+    texts: impl IntoIterator<Item = std::result::Result<T, E>>,
     directory: &Path,
     options: &EncodeOptions,
     mut progress: impl FnMut(Progress),
@@ -121,9 +122,10 @@ struct Run<'a, I: Iterator> {
     shards: Vec<ShardEntry>,
 }
 
-impl<I, E> Run<'_, I>
+impl<I, T, E> Run<'_, I>
 where
-    I: Iterator<Item = std::result::Result<(String, String), E>>,
+    I: Iterator<Item = std::result::Result<T, E>>,
+    T: Into<Text>,
     E: Into<EncoderError>,
 {
     fn next_shard(&mut self, progress: &mut impl FnMut(Progress)) -> Result<()> {
@@ -153,9 +155,9 @@ where
         while left > 0 && self.input.more()? {
             let window = self.input.window(left.min(self.plan.window as usize), self.plan.window_bytes as usize)?;
             let vectors = encode_window(self.encoder, &window, self.plan.side)?;
-            for (i, (id, text)) in window.iter().enumerate() {
-                hash_text(&mut texts_hash, id, text);
-                ids.push(id)?;
+            for (i, text) in window.iter().enumerate() {
+                hash_text(&mut texts_hash, text);
+                ids.push(&text.id)?;
                 shard.push(vectors.row(i))?;
             }
             left -= window.len();
@@ -179,11 +181,10 @@ where
             if given.is_none() && stored.is_none() {
                 break;
             }
-            if stored != given.as_ref().map(|(id, _)| id.as_str()) {
-                return Err(changed(path, first + at as u64, stored, given.as_ref().map(|(id, _)| id.as_str())));
+            if stored != given.as_ref().map(|text| text.id.as_str()) {
+                return Err(changed(path, first + at as u64, stored, given.as_ref().map(|text| text.id.as_str())));
             }
-            let (id, text) = given.expect("equal to what is stored");
-            hash_text(&mut texts_hash, &id, &text);
+            hash_text(&mut texts_hash, &given.expect("equal to what is stored"));
             self.resumed_rows += 1;
         }
         if texts_hash.digest() != shard.header().texts_xxh3 {
@@ -215,19 +216,21 @@ fn file_names(shard: usize) -> (String, String) {
     (format!("vectors-{shard:05}.iso"), format!("ids-{shard:05}.iso"))
 }
 
-/// Ids and texts with their lengths, so that no two different inputs run together.
-fn hash_text(hash: &mut Xxh3, id: &str, text: &str) {
-    for part in [id, text] {
+/// Ids, texts and languages (where there are any) with their lengths, so that no two different inputs run together.
+fn hash_text(hash: &mut Xxh3, text: &Text) {
+    for part in [text.id.as_str(), &text.text].into_iter().chain(text.lang.as_ref().map(|lang| lang.as_str())) {
         hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
 }
 
 /// Encodes one window and holds the result against the contract: its shape, and every number finite.
-pub(crate) fn encode_window(encoder: &dyn Encoder, window: &[(String, String)], side: Side) -> Result<Vectors> {
-    let texts: Vec<&str> = window.iter().map(|(_, text)| text.as_str()).collect();
-    let first_id = || window.first().map(|(id, _)| id.clone()).unwrap_or_default();
-    let vectors = encoder.encode(&texts, side).map_err(|source| Error::Encoder { id: first_id(), source })?;
+pub(crate) fn encode_window(encoder: &dyn Encoder, window: &[Text], side: Side) -> Result<Vectors> {
+    let texts: Vec<&str> = window.iter().map(|text| text.text.as_str()).collect();
+    let langs: Vec<Option<Lang>> = window.iter().map(|text| text.lang).collect();
+    let first_id = || window.first().map(|text| text.id.clone()).unwrap_or_default();
+    let vectors =
+        encoder.encode_in(&texts, &langs, side).map_err(|source| Error::Encoder { id: first_id(), source })?;
     let (rows, dim) = (texts.len(), encoder.dim());
     if (vectors.len(), vectors.dim()) != (rows, dim) {
         return Err(Error::EncoderShape { rows, dim, got_rows: vectors.len(), got_dim: vectors.dim() });
@@ -235,7 +238,7 @@ pub(crate) fn encode_window(encoder: &dyn Encoder, window: &[(String, String)], 
     match vectors.data().iter().position(|x| !x.is_finite()) {
         None => Ok(vectors),
         Some(at) => {
-            let (id, value) = (window[at / dim].0.clone(), vectors.data()[at]);
+            let (id, value) = (window[at / dim].id.clone(), vectors.data()[at]);
             Err(Error::NotFinite { id, component: at % dim, value })
         }
     }
@@ -248,9 +251,10 @@ pub(crate) struct Input<I: Iterator> {
     pub(crate) row: u64,
 }
 
-impl<I, E> Input<I>
+impl<I, T, E> Input<I>
 where
-    I: Iterator<Item = std::result::Result<(String, String), E>>,
+    I: Iterator<Item = std::result::Result<T, E>>,
+    T: Into<Text>,
     E: Into<EncoderError>,
 {
     pub(crate) fn new(rows: I) -> Self {
@@ -265,20 +269,20 @@ where
         Ok(self.rows.peek().is_some())
     }
 
-    pub(crate) fn next(&mut self) -> Result<Option<(String, String)>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Text>> {
         let row = self.row;
         let next = self.rows.next().transpose().map_err(|e| Error::Input { row, source: e.into() })?;
         self.row += u64::from(next.is_some());
-        Ok(next)
+        Ok(next.map(Into::into))
     }
 
     /// Up to `most` rows, and no more once they hold `bytes` of text.
-    pub(crate) fn window(&mut self, most: usize, bytes: usize) -> Result<Vec<(String, String)>> {
+    pub(crate) fn window(&mut self, most: usize, bytes: usize) -> Result<Vec<Text>> {
         let mut window = Vec::new();
         let mut size = 0;
         while window.len() < most && size < bytes {
             let Some(row) = self.next()? else { break };
-            size += row.1.len();
+            size += row.text.len();
             window.push(row);
         }
         Ok(window)

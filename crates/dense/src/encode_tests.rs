@@ -176,3 +176,44 @@ fn windows_keep_to_both_bounds() {
     assert_eq!(input.window(9, usize::MAX).unwrap().len(), 3);
     assert!(!input.more().unwrap());
 }
+
+/// One number: the length of the language's code.
+struct CodeLengths;
+
+impl Encoder for CodeLengths {
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn encode(&self, texts: &[&str], side: Side) -> std::result::Result<Vectors, EncoderError> {
+        self.encode_in(texts, &vec![None; texts.len()], side)
+    }
+
+    fn encode_in(
+        &self,
+        _texts: &[&str],
+        langs: &[Option<Lang>],
+        _side: Side,
+    ) -> std::result::Result<Vectors, EncoderError> {
+        let length = |lang: &Option<Lang>| lang.map_or(0.0, |lang| lang.as_str().len() as f32);
+        Ok(Vectors::new(1, langs.iter().map(length).collect())?)
+    }
+}
+
+#[test]
+fn languages_reach_the_encoder_and_another_one_does_not_resume() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |langs: [Option<&str>; 3]| {
+        let text = |(i, lang): (usize, Option<&str>)| {
+            let lang = lang.map(|lang| lang.parse().unwrap());
+            Ok::<_, Error>(Text { id: i.to_string(), text: "same".into(), lang })
+        };
+        let texts = langs.into_iter().enumerate().map(text);
+        encode_to_shards(&CodeLengths, texts, dir.path(), &options(Dtype::F32), |_| ())
+    };
+    run([Some("sw"), None, Some("zh-Hant")]).unwrap();
+    let store = VectorStore::open(dir.path()).unwrap();
+    assert_eq!([0, 1, 2].map(|i| store.row(i)[0]), [2.0, 0.0, 7.0]);
+    run([Some("sw"), None, Some("zh-Hant")]).unwrap();
+    assert!(matches!(run([Some("fi"), None, Some("zh-Hant")]), Err(Error::InputChanged { .. })));
+}

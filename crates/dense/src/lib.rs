@@ -20,6 +20,7 @@ mod search;
 mod shard;
 mod side;
 mod store;
+mod text;
 mod top_k;
 mod vectors;
 
@@ -37,6 +38,7 @@ pub use search::{Hits, Searcher};
 pub use shard::Shard;
 pub use side::Side;
 pub use store::VectorStore;
+pub use text::Text;
 pub use top_k::{Neighbor, TopK};
 pub use vectors::{Vectors, VectorsView};
 

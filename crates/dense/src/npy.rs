@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::atomic_file::AtomicFile;
 use crate::encode::{Input, encode_window};
-use crate::{Encoder, EncoderError, Error, Progress, Result, Side};
+use crate::{Encoder, EncoderError, Error, Progress, Result, Side, Text};
 
 /// Room for any shape, and a multiple of 64 as the format asks.
 const NPY_HEADER_BYTES: usize = 128;
@@ -13,7 +13,7 @@ const NPY_HEADER_BYTES: usize = 128;
 /// Bytes of text after which a window ends.
 const WINDOW_BYTES: usize = 32 << 20;
 
-/// Encodes `texts` (id, text) in their order into `directory/vectors.npy` (NPY 1.0, f32, C order, `rows × dim`) and
+/// Encodes `texts` ([`Text`], or id and text) in their order into `directory/vectors.npy` (NPY 1.0, f32, C order, `rows × dim`) and
 /// `directory/ids.txt` (one id a line), and returns the number of rows.
 ///
 /// At most `window` texts are held at once. Both files appear when all is done, the vectors last; an interrupted
@@ -21,9 +21,9 @@ const WINDOW_BYTES: usize = 32 << 20;
 ///
 /// # Errors
 /// An id with a line break, a vector that is not finite; whatever the input, the encoder or the disk fails with.
-pub fn encode_to_npy<E: Into<EncoderError>>(
+pub fn encode_to_npy<T: Into<Text>, E: Into<EncoderError>>(
     encoder: &dyn Encoder,
-    texts: impl IntoIterator<Item = std::result::Result<(String, String), E>>,
+    texts: impl IntoIterator<Item = std::result::Result<T, E>>,
     directory: &Path,
     side: Side,
     window: usize,
@@ -41,8 +41,8 @@ pub fn encode_to_npy<E: Into<EncoderError>>(
         let first = input.row;
         let window = input.window(window, WINDOW_BYTES)?;
         let vectors = encode_window(encoder, &window, side)?;
-        for (i, (id, _)) in window.iter().enumerate() {
-            ids_file.write(id_line(id, first + i as u64)?.as_bytes())?;
+        for (i, text) in window.iter().enumerate() {
+            ids_file.write(id_line(&text.id, first + i as u64)?.as_bytes())?;
         }
         vectors_file.write(&little_endian(vectors.data()))?;
         progress(Progress { rows: input.row, resumed_rows: 0, shards: 0 });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::encode::encode_window;
-use crate::{Encoder, Error, Index, Result, RowIds, Side};
+use crate::{Encoder, Error, Index, Result, RowIds, Side, Text};
 
 /// Queries encoded at once.
 const WINDOW: usize = 1024;
@@ -34,29 +34,29 @@ impl Searcher {
         Ok(Self { encoder, index, ids })
     }
 
-    /// For each query (id, text) its id and its best `k` docs.
+    /// For each query its id and its best `k` docs.
     ///
     /// # Errors
     /// What the encoder fails with; a query whose vector is not finite, by its id.
-    pub fn search(&self, queries: &[(String, String)], k: usize) -> Result<Vec<(String, Hits)>> {
+    pub fn search(&self, queries: &[Text], k: usize) -> Result<Vec<(String, Hits)>> {
         let mut run = Vec::with_capacity(queries.len());
         for window in queries.chunks(WINDOW) {
             let vectors = encode_window(&*self.encoder, window, Side::Query)?;
             let found = self.index.search(vectors.view(), k);
-            for ((id, _), neighbors) in window.iter().zip(found) {
+            for (query, neighbors) in window.iter().zip(found) {
                 let hits = neighbors.iter().map(|n| (self.ids.id(n.row as usize).to_owned(), n.score));
-                run.push((id.clone(), hits.collect()));
+                run.push((query.id.clone(), hits.collect()));
             }
         }
         Ok(run)
     }
 
-    /// The best `k` docs of one text.
+    /// The best `k` docs of one text in no known language.
     ///
     /// # Errors
     /// As [`Searcher::search`].
     pub fn search_text(&self, text: &str, k: usize) -> Result<Hits> {
-        let run = self.search(&[(String::new(), text.to_owned())], k)?;
+        let run = self.search(&[(String::new(), text.to_owned()).into()], k)?;
         Ok(run.into_iter().next().map(|(_, hits)| hits).unwrap_or_default())
     }
 }
@@ -85,10 +85,14 @@ mod tests {
         Searcher::new(Arc::new(Lengths), Arc::new(Flat::from_vectors(docs)?), Arc::new(ids))
     }
 
+    fn text((id, text): (&str, &str)) -> Text {
+        (id.to_owned(), text.to_owned()).into()
+    }
+
     #[test]
     fn queries_meet_the_ids_of_their_docs() {
         let searcher = searcher(&["one", "minus", "three"]).unwrap();
-        let run = searcher.search(&[("q".into(), "ab".into()), ("r".into(), String::new())], 2).unwrap();
+        let run = searcher.search(&[("q", "ab"), ("r", "")].map(text), 2).unwrap();
         let hits = |a: &str, x: f32, b: &str, y: f32| vec![(a.to_owned(), x), (b.to_owned(), y)];
         assert_eq!(run[0], ("q".to_owned(), hits("three", 6.0, "one", 2.0)));
         assert_eq!(run[1], ("r".to_owned(), hits("one", 0.0, "minus", 0.0)));

@@ -107,11 +107,10 @@ fn determinant(w: &[f64], dim: usize) -> f64 {
             product = -product;
         }
         product *= rows[i][i];
-        for below in i + 1..dim {
-            let factor = rows[below][i] / rows[i][i];
-            for column in i..dim {
-                rows[below][column] -= factor * rows[i][column];
-            }
+        let (above, below) = rows.split_at_mut(i + 1);
+        for row in below {
+            let factor = row[i] / above[i][i];
+            row.iter_mut().zip(&above[i]).for_each(|(x, pivot)| *x -= factor * pivot);
         }
     }
     product

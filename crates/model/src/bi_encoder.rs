@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use isogloss_dense::calibration::{Calibration, Missing};
 use isogloss_dense::{Encoder, EncoderError, Side, Vectors};
 use isogloss_engine::op::{self, Activation};
 use isogloss_engine::{Key, Packed, Tensor, no_grad, sequential};
+use isogloss_ir::Lang;
 use rayon::prelude::*;
 
 use crate::bert::Bert;
 use crate::config::{Activation as Inner, ArchitectureConfig};
 use crate::error::{Error, Result};
-use crate::folder::{DenseActivation, FolderLayout};
+use crate::folder::{DenseActivation, FolderLayout, read_calibration, write_calibration};
 use crate::layers::{Linear, Named, NamedMut, Source};
 use crate::masked_lm_head::MaskedLmHead;
 use crate::modern_bert::ModernBert;
@@ -35,6 +37,8 @@ pub struct BiEncoder {
     tokenizer: Tokenizer,
     backbone: Backbone,
     dense: Vec<(Linear, Activation)>,
+    calibration: Option<Calibration>,
+    missing: Missing,
 }
 
 /// What is asked of a model over what its folder says.
@@ -111,7 +115,7 @@ impl Backbone {
 }
 
 impl BiEncoder {
-    /// Loads a model folder, or a model by name from the local cache or the hub.
+    /// Loads a model folder with its calibration, if there is one; or a model by name from the local cache or the hub.
     ///
     /// # Errors
     /// The folder lacks something, holds an unknown architecture, or a tensor is missing, misshapen or not finite.
@@ -122,10 +126,10 @@ impl BiEncoder {
         if let Some(limit) = overrides.max_tokens {
             layout.max_tokens = Some(layout.architecture.max_tokens().map_or(limit, |most| most.min(limit)));
         }
-        BiEncoder::from_layout(layout)
+        BiEncoder::from_layout(layout, &folder)
     }
 
-    fn from_layout(layout: FolderLayout) -> Result<BiEncoder> {
+    fn from_layout(layout: FolderLayout, folder: &Path) -> Result<BiEncoder> {
         let tokenizer = load_tokenizer(&layout)?;
         let backbone = Backbone::load(&layout)?;
         let dense = layout.dense.iter().map(|layer| {
@@ -134,7 +138,9 @@ impl BiEncoder {
             let linear = Linear::load(&Source::Checkpoint(&checkpoint), "linear", shape, layer.bias)?;
             Ok((linear, dense_activation(layer.activation)))
         });
-        Ok(BiEncoder { dense: dense.collect::<Result<_>>()?, tokenizer, backbone, layout })
+        let dense = dense.collect::<Result<_>>()?;
+        let calibration = read_calibration(folder, layout.dim())?;
+        Ok(BiEncoder { dense, tokenizer, backbone, layout, calibration, missing: Missing::default() })
     }
 
     /// A model with random weights.
@@ -144,7 +150,8 @@ impl BiEncoder {
     pub fn fresh(layout: FolderLayout, key: Key) -> Result<BiEncoder> {
         let tokenizer = load_tokenizer(&layout)?;
         let backbone = Backbone::fresh(&layout.architecture, key);
-        Ok(BiEncoder { tokenizer, backbone, dense: Vec::new(), layout })
+        let (dense, calibration, missing) = (Vec::new(), None, Missing::default());
+        Ok(BiEncoder { tokenizer, backbone, dense, layout, calibration, missing })
     }
 
     /// The model as saved in another folder, with this one's overrides gone.
@@ -152,12 +159,47 @@ impl BiEncoder {
     /// # Errors
     /// As [`BiEncoder::load`].
     pub fn reload(&self, folder: &Path) -> Result<BiEncoder> {
-        BiEncoder::from_layout(FolderLayout::read(folder, None)?)
+        BiEncoder::from_layout(FolderLayout::read(folder, None)?, folder)
     }
 
     /// What the model's folder says of it.
     pub fn layout(&self) -> &FolderLayout {
         &self.layout
+    }
+
+    /// What [`Encoder::encode_in`] applies to every vector by its text's language.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// Changes the calibration, or takes it away.
+    pub fn set_calibration(&mut self, calibration: Option<Calibration>) {
+        self.calibration = calibration;
+    }
+
+    /// Says what becomes of texts that the calibration has no fit for; at first they are refused.
+    pub fn set_missing_calibration(&mut self, missing: Missing) {
+        self.missing = missing;
+    }
+
+    /// What becomes of texts that the calibration has no fit for.
+    pub fn missing_calibration(&self) -> Missing {
+        self.missing
+    }
+
+    /// Whether the calibration, if there is one, was fitted on vectors such as this model gives.
+    ///
+    /// # Errors
+    /// [`Error::CalibrationOfOther`] where pooling or normalisation were overridden since.
+    pub fn check_calibration(&self) -> Result<()> {
+        let Some(plan) = self.calibration.as_ref().map(Calibration::plan) else { return Ok(()) };
+        let (pooling, normalize) = (self.layout.pooling.to_string(), self.layout.normalize);
+        let other = |key, fitted, got| Err(Error::CalibrationOfOther { key, fitted, got });
+        match (plan.pooling == pooling, plan.normalize == normalize) {
+            (false, _) => other("pooling", plan.pooling.clone(), pooling),
+            (_, false) => other("normalize", plan.normalize.to_string(), normalize.to_string()),
+            _ => Ok(()),
+        }
     }
 
     /// Changes the prompts of the two sides.
@@ -270,7 +312,7 @@ impl BiEncoder {
         x
     }
 
-    /// Encodes tokenized texts over all cores: sorted by length, in chunks of a few hundred tokens, each on one core.
+    /// Encodes tokenized texts, uncalibrated, over all cores: sorted by length, in chunks of a few hundred tokens, each on one core.
     pub fn encode_tokens(&self, sequences: &[TokenIds]) -> Vectors {
         let dim = self.layout.dim();
         let mut order: Vec<usize> = (0..sequences.len()).collect();
@@ -303,8 +345,9 @@ impl BiEncoder {
         to
     }
 
-    /// As [`BiEncoder::parameters`], to change.
+    /// As [`BiEncoder::parameters`], to change. A calibration is taken away: it was fitted on the vectors of before.
     pub fn parameters_mut(&mut self) -> Vec<(String, &mut Tensor)> {
+        self.calibration = None;
         let mut to = self.backbone.parameters_mut();
         for (n, (linear, _)) in self.dense.iter_mut().enumerate() {
             linear.parameters_mut(&format!("dense.{n}"), &mut to);
@@ -338,7 +381,7 @@ impl BiEncoder {
                 linear.parameters("linear", &mut parameters);
                 write_safetensors(&path, hugging_face_tensors(parameters), format.clone())?;
             }
-            Ok(())
+            self.calibration.as_ref().map_or(Ok(()), |calibration| write_calibration(to, calibration))
         })
     }
 }
@@ -399,7 +442,27 @@ impl Encoder for BiEncoder {
         self.layout.dim()
     }
 
+    /// As [`Encoder::encode_in`] with texts in no known language.
     fn encode(&self, texts: &[&str], side: Side) -> std::result::Result<Vectors, EncoderError> {
-        Ok(self.encode_tokens(&self.tokenize(texts, side)?))
+        self.encode_in(texts, &vec![None; texts.len()], side)
+    }
+
+    /// Applies the calibration after pooling, dense layers and normalisation, and normalises again.
+    fn encode_in(
+        &self,
+        texts: &[&str],
+        langs: &[Option<Lang>],
+        side: Side,
+    ) -> std::result::Result<Vectors, EncoderError> {
+        let Some(calibration) = &self.calibration else {
+            return Ok(self.encode_tokens(&self.tokenize(texts, side)?));
+        };
+        self.check_calibration()?;
+        if self.missing == Missing::Error {
+            langs.iter().try_for_each(|lang| calibration.check_lang(*lang))?;
+        }
+        let mut vectors = self.encode_tokens(&self.tokenize(texts, side)?);
+        calibration.apply(&mut vectors, langs, self.missing)?;
+        Ok(vectors)
     }
 }

@@ -131,6 +131,26 @@ pub enum Error {
         /// What it may be.
         range: &'static str,
     },
+    /// A calibration whose parts do not fit together.
+    #[error("{}: {source}", path.display())]
+    Calibration {
+        /// The file.
+        path: PathBuf,
+        /// Language, part and problem.
+        source: Box<isogloss_dense::Error>,
+    },
+    /// A calibration of vectors that this model no longer gives.
+    #[error(
+        "the calibration was fitted with {key} {fitted}, the model is set to {key} {got}; set it back, fit again, or leave the vectors uncalibrated"
+    )]
+    CalibrationOfOther {
+        /// pooling or normalize.
+        key: &'static str,
+        /// Its value when fitted.
+        fitted: String,
+        /// Its value now.
+        got: String,
+    },
     /// A tensor file that cannot be read, or a tensor of another shape.
     #[error("{}: tensor {tensor}: {problem}", path.display())]
     Tensor {

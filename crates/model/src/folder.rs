@@ -1,5 +1,6 @@
 //! A model's folder on disk, as sentence-transformers lays it out.
 
+mod calibration;
 mod card;
 mod modules;
 mod read;
@@ -12,6 +13,7 @@ use isogloss_dense::Side;
 
 use crate::config::ArchitectureConfig;
 use crate::pooling::Pooling;
+pub use calibration::{CALIBRATION_FILE, read_calibration, write_calibration};
 pub(crate) use write::write_json;
 
 /// Everything a folder says of its model besides the weights themselves.

@@ -22,7 +22,7 @@ pub use config::{
     Activation, ArchitectureConfig, BertConfig, BertFamily, LayerAttention, ModernBertConfig, Positions, StaticConfig,
 };
 pub use error::{Error, Result};
-pub use folder::{DenseActivation, DenseLayer, FolderLayout};
+pub use folder::{CALIBRATION_FILE, DenseActivation, DenseLayer, FolderLayout, read_calibration, write_calibration};
 pub use hub::resolve;
 pub use masked_lm_head::MaskedLmHead;
 pub use modern_bert::ModernBert;
