@@ -3,6 +3,7 @@
 //! The line: [`RunConfig`] → a [`Task`] per [`Recipe`] with its [`TrainingData`] → [`Trainer`] → a model folder, a log and the resolved configuration.
 #![forbid(unsafe_code)]
 
+mod adversarial_map;
 mod batch;
 mod checkpoint;
 mod config;
@@ -22,6 +23,7 @@ mod step;
 mod task;
 mod trainer;
 
+pub use adversarial_map::{AdversarialEpoch, AdversarialMap, AdversarialOptions, adversarial_map};
 pub use config::{
     Architecture, BatchConfig, CheckpointConfig, DataConfig, EvaluateConfig, MatryoshkaConfig, ModelConfig,
     NewModelConfig, OptimizerConfig, Role, RunConfig, ScheduleConfig, TaskConfig,
