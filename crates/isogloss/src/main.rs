@@ -5,6 +5,7 @@ mod cli;
 mod cmd;
 mod exit;
 mod files;
+mod input;
 mod model;
 mod progress;
 mod run_out;

@@ -1,8 +1,10 @@
 //! A model as the verbs use it: the encoder, its name and the hash of its files.
 
+use crate::exit::Fault;
+use isogloss_dense::calibration::Missing;
 use isogloss_dense::{EncodeOptions, Side};
-use isogloss_ir::Error;
-use isogloss_model::{BiEncoder, Overrides, Pooling};
+use isogloss_ir::{Error, Lang};
+use isogloss_model::{BiEncoder, CALIBRATION_FILE, Overrides, Pooling};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +33,19 @@ impl ModelOptions {
     }
 }
 
+/// What is asked of a calibrated model.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CalibrationOptions {
+    /// Leave out the model's calibration, as if its folder had none.
+    #[arg(long)]
+    pub uncalibrated: bool,
+
+    /// What becomes of texts that name no language, or one that the model is not calibrated for: an error, or vectors as
+    /// the model gives them.
+    #[arg(long, value_name = "error|ignore", default_value = "error", conflicts_with = "uncalibrated")]
+    pub calibration_missing: Missing,
+}
+
 /// Parses a whole number of at least 1.
 ///
 /// # Errors
@@ -50,26 +65,71 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model folder, or a model of the local cache or the hub by name.
+    /// Loads a model folder, or a model of the local cache or the hub by name; without its calibration.
     ///
     /// # Errors
     /// As [`BiEncoder::load`].
     pub fn load(name: &str, overrides: &Overrides) -> anyhow::Result<Self> {
         let folder = isogloss_model::resolve(name)?;
-        let encoder = Arc::new(BiEncoder::load(name, overrides)?);
-        Ok(Self { encoder, name: short_name(name, &folder), hash: hash(&folder)? })
+        let mut encoder = BiEncoder::load(name, overrides)?;
+        encoder.set_calibration(None);
+        Ok(Self { encoder: Arc::new(encoder), name: short_name(name, &folder), hash: hash(&folder, false)? })
+    }
+
+    /// As [`Model::load`], with its calibration, if it has one that is not to be left out.
+    ///
+    /// # Errors
+    /// As [`BiEncoder::load`]; the calibration was fitted on other vectors than are asked for.
+    pub fn load_calibrated(name: &str, overrides: &Overrides, options: &CalibrationOptions) -> anyhow::Result<Self> {
+        if options.uncalibrated {
+            return Self::load(name, overrides);
+        }
+        let folder = isogloss_model::resolve(name)?;
+        let mut encoder = BiEncoder::load(name, overrides)?;
+        if let Err(error) = encoder.check_calibration() {
+            let path = folder.join(CALIBRATION_FILE);
+            return Err(Fault::new(&path, format!("{error} (--uncalibrated)")).into());
+        }
+        encoder.set_missing_calibration(options.calibration_missing);
+        Ok(Self { encoder: Arc::new(encoder), name: short_name(name, &folder), hash: hash(&folder, true)? })
+    }
+
+    /// What this model needs to know of a text's language: nothing where it is not calibrated.
+    ///
+    /// # Errors
+    /// There is no fit of the language, and that is not to be passed over. The message begins with a verb.
+    pub fn lang_of_text(&self, lang: Option<Lang>) -> Result<Option<Lang>, String> {
+        let Some(calibration) = self.encoder.calibration() else { return Ok(None) };
+        if self.encoder.missing_calibration() == Missing::Ignore || calibration.check_lang(lang).is_ok() {
+            return Ok(lang);
+        }
+        let cure = "give --calibration-missing ignore or --uncalibrated";
+        Err(match lang {
+            Some(lang) => {
+                let fitted: Vec<&str> = calibration.langs().keys().map(Lang::as_str).collect();
+                let fitted = fitted.join(", ");
+                format!(
+                    "is in {lang}, and the model is calibrated for {fitted} alone; calibrate it for {lang}, or {cure}"
+                )
+            }
+            None => format!("names no language, which the calibrated model needs; declare it (LANG=FILE), or {cure}"),
+        })
     }
 
     /// How this model's vectors are stored.
     pub fn encode_options(&self, side: Side) -> EncodeOptions {
         let layout = self.encoder.layout();
         let length = layout.max_tokens.map_or("none".to_owned(), |n| n.to_string());
+        let calibration = self
+            .encoder
+            .calibration()
+            .map_or(String::new(), |calibration| format!(" {CALIBRATION_SETTING}{}", calibration.plan().method));
         EncodeOptions {
             model: self.name.clone(),
             model_hash: self.hash.clone(),
             side,
             pooling: layout.pooling.to_string(),
-            settings: format!("normalize={} max_tokens={length}", layout.normalize),
+            settings: format!("normalize={} max_tokens={length}{calibration}", layout.normalize),
             ..EncodeOptions::default()
         }
     }
@@ -80,6 +140,14 @@ pub fn normalized(settings: &str) -> Option<bool> {
     settings.split_whitespace().find_map(|setting| setting.strip_prefix("normalize=")?.parse().ok())
 }
 
+/// Before the method of a calibration in settings.
+const CALIBRATION_SETTING: &str = "calibration=";
+
+/// The method of the calibration of vectors stored under these settings.
+pub fn calibrated(settings: &str) -> Option<&str> {
+    settings.split_whitespace().find_map(|setting| setting.strip_prefix(CALIBRATION_SETTING))
+}
+
 fn short_name(name: &str, folder: &Path) -> String {
     if !Path::new(name).is_dir() {
         return name.to_owned();
@@ -88,13 +156,15 @@ fn short_name(name: &str, folder: &Path) -> String {
     whole.file_name().map_or_else(|| name.to_owned(), |last| last.to_string_lossy().into_owned())
 }
 
-/// Hash of all weights, tokenizers and configurations of a model's folder, with their places in it.
+/// Hash of all weights, tokenizers and configurations of a model's folder, with their places in it; with its calibration
+/// if that is `calibrated`.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn hash(folder: &Path) -> isogloss_ir::Result<String> {
+pub fn hash(folder: &Path, calibrated: bool) -> isogloss_ir::Result<String> {
     let mut files = Vec::new();
     list(folder, &mut files)?;
+    files.retain(|file| calibrated || *file != folder.join(CALIBRATION_FILE));
     files.sort();
     let mut hash = Xxh3::new();
     for file in files {
@@ -144,19 +214,24 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("model.safetensors", "a");
         fs::create_dir(folder.path().join("1_Pooling")).unwrap();
-        let first = hash(folder.path()).unwrap();
+        let first = hash(folder.path(), true).unwrap();
         write("README.md", "words");
-        assert_eq!(hash(folder.path()).unwrap(), first);
+        assert_eq!(hash(folder.path(), true).unwrap(), first);
         write("1_Pooling/config.json", "{}");
-        let second = hash(folder.path()).unwrap();
+        let second = hash(folder.path(), true).unwrap();
         write("1_Pooling/config.json", "[]");
-        let third = hash(folder.path()).unwrap();
+        let third = hash(folder.path(), true).unwrap();
         assert!(first != second && second != third && first != third);
+        write(CALIBRATION_FILE, "c");
+        assert_eq!(hash(folder.path(), false).unwrap(), third);
+        assert_ne!(hash(folder.path(), true).unwrap(), third);
     }
 
     #[test]
     fn settings_tell_of_normalisation() {
         assert_eq!(normalized("normalize=true max_tokens=none"), Some(true));
         assert_eq!(normalized(""), None);
+        assert_eq!(calibrated("normalize=true max_tokens=9 calibration=scale"), Some("scale"));
+        assert_eq!(calibrated("normalize=true max_tokens=9"), None);
     }
 }

@@ -1,10 +1,11 @@
 //! The texts to encode: the records of several files, one after the other.
 
 use crate::exit::Fault;
-use isogloss_dense::{EncoderError, Side};
+use crate::input::Input;
+use crate::model::Model;
+use isogloss_dense::{EncoderError, Side, Text};
 use isogloss_ir::{Doc, Lang, Query, ReadOptions, read_docs, read_queries};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// An id, a text and its language.
@@ -13,9 +14,11 @@ type Entry = (String, String, Option<Lang>);
 /// Records of one file.
 type Entries = Box<dyn Iterator<Item = isogloss_ir::Result<Entry>>>;
 
-/// Ids and texts of files in their order, streamed; an id in two files is an error.
-pub struct Texts {
-    paths: Vec<PathBuf>,
+/// Ids and texts of files in their order, streamed; an id in two files is an error, and so is a language that a calibrated
+/// model was not fitted on.
+pub struct Texts<'a> {
+    model: Option<&'a Model>,
+    inputs: Vec<Input>,
     side: Side,
     lang: Option<Lang>,
     /// Which of the files is being read.
@@ -27,22 +30,29 @@ pub struct Texts {
     ended: bool,
 }
 
-impl Texts {
-    /// The docs' full texts or the queries' texts of `paths`; with `lang` those of that language alone.
-    pub fn new(paths: Vec<PathBuf>, side: Side, lang: Option<Lang>) -> Self {
-        Self { paths, side, lang, at: 0, entries: None, seen: HashMap::new(), given: 0, ended: false }
+impl<'a> Texts<'a> {
+    /// The docs' full texts or the queries' texts of `inputs`; with `lang` those of that language alone.
+    pub fn new(inputs: Vec<Input>, side: Side, lang: Option<Lang>) -> Self {
+        let model = None;
+        Self { model, inputs, side, lang, at: 0, entries: None, seen: HashMap::new(), given: 0, ended: false }
+    }
+
+    /// The same with the languages that `model` needs to know; texts that it is not calibrated for are an error.
+    pub fn for_model(self, model: &'a Model) -> Self {
+        Self { model: Some(model), ..self }
     }
 
     fn open(&self) -> isogloss_ir::Result<Entries> {
-        let (path, options) = (&self.paths[self.at], ReadOptions::default());
+        let Input { path, lang } = &self.inputs[self.at];
+        let options = ReadOptions { lang: *lang };
         Ok(match self.side {
             Side::Doc => Box::new(read_docs(path, &options)?.map(|doc| doc.map(of_doc))),
             Side::Query => Box::new(read_queries(path, &options)?.map(|query| query.map(of_query))),
         })
     }
 
-    fn next_text(&mut self) -> Result<Option<(String, String)>, EncoderError> {
-        while self.at < self.paths.len() {
+    fn next_text(&mut self) -> Result<Option<Text>, EncoderError> {
+        while self.at < self.inputs.len() {
             let mut entries = match self.entries.take() {
                 Some(entries) => entries,
                 None => self.open()?,
@@ -56,13 +66,16 @@ impl Texts {
             self.check(&id)?;
             if self.lang.is_none() || self.lang == lang {
                 self.given += 1;
-                return Ok(Some((id, text)));
+                let lang = self.model.map_or(Ok(lang), |model| model.lang_of_text(lang));
+                let path = &self.inputs[self.at].path;
+                let lang = lang.map_err(|problem| Fault::new(path, format!("the text {id:?} {problem}")))?;
+                return Ok(Some(Text { id, text, lang }));
             }
         }
         match self.lang {
             Some(lang) if self.given == 0 => {
-                Err(Fault::new(&self.paths[0], format!("no text is in {lang}; check --lang and the records' `lang`"))
-                    .into())
+                let problem = format!("no text is in {lang}; check --lang and the records' `lang`");
+                Err(Fault::new(&self.inputs[0].path, problem).into())
             }
             _ => Ok(None),
         }
@@ -70,21 +83,21 @@ impl Texts {
 
     /// Within one file ids are checked where it is read.
     fn check(&mut self, id: &str) -> Result<(), Fault> {
-        if self.paths.len() < 2 {
+        if self.inputs.len() < 2 {
             return Ok(());
         }
         match self.seen.insert(xxh3_128(id.as_bytes()), self.at) {
             None => Ok(()),
             Some(first) => {
-                let other = self.paths[first].display();
-                Err(Fault::new(&self.paths[self.at], format!("the id {id:?} is in {other} too; rename one of the two")))
+                let problem = format!("the id {id:?} is in {} too; rename one of the two", self.inputs[first]);
+                Err(Fault::new(&self.inputs[self.at].path, problem))
             }
         }
     }
 }
 
-impl Iterator for Texts {
-    type Item = Result<(String, String), EncoderError>;
+impl Iterator for Texts<'_> {
+    type Item = Result<Text, EncoderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
@@ -114,10 +127,11 @@ mod tests {
         let write = |(i, text): (usize, &&str)| {
             let path = folder.path().join(format!("{i}.jsonl"));
             std::fs::write(&path, text).unwrap();
-            path
+            Input::from(&*path)
         };
-        let paths = files.iter().enumerate().map(write).collect();
-        Texts::new(paths, side, lang.map(|l| l.parse().unwrap())).collect::<Result<_, _>>().map_err(|e| e.to_string())
+        let inputs = files.iter().enumerate().map(write).collect();
+        let texts = Texts::new(inputs, side, lang.map(|l| l.parse().unwrap()));
+        texts.map(|text| text.map(|t| (t.id, t.text)).map_err(|e| e.to_string())).collect()
     }
 
     const A: &str = "{\"_id\":\"a\",\"title\":\"T\",\"text\":\"x\",\"lang\":\"sw\"}";

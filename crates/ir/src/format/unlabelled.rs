@@ -12,7 +12,7 @@ use super::parallel::{PairOptions, load_pairs, load_parallel};
 use crate::collection::{ReadOptions, read_docs, read_queries};
 use crate::error::{Error, Result, snippet};
 use crate::reader::Lines;
-use crate::{Lang, ParallelRow};
+use crate::{Lang, Pair, ParallelRow};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,48 +52,42 @@ impl std::str::FromStr for TextKind {
 /// Whole documents and translations are held in memory while they are read, corpora and queries are not.
 ///
 /// # Errors
-/// A file that cannot be read or is malformed; one of which neither `kind` nor the first line tells what it holds.
-pub fn each_document(
+/// A file that cannot be read or is malformed; one of which neither `kind` nor the first line tells what it holds; what `take` fails with.
+pub fn each_document<E: From<Error>>(
     path: impl AsRef<Path>,
     kind: Option<TextKind>,
     lang: Option<Lang>,
-    mut take: impl FnMut(Document),
-) -> Result<()> {
+    mut take: impl FnMut(Document) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
     let path = path.as_ref();
     let options = ReadOptions { lang };
     match kind.map_or_else(|| detect(path), Ok)? {
-        TextKind::Documents => load_documents(path, lang)?.into_iter().for_each(take),
-        TextKind::Corpus => {
-            for doc in read_docs(path, &options)? {
-                let doc = doc?;
-                take(text(doc.id.clone(), doc.lang, doc.full_text().into_owned()));
-            }
-        }
-        TextKind::Queries => {
-            for query in read_queries(path, &options)? {
-                let query = query?;
-                take(text(query.id, query.lang, query.text));
-            }
-        }
-        TextKind::Parallel => parallel(path, lang, take)?,
+        TextKind::Documents => load_documents(path, lang)?.into_iter().try_for_each(take),
+        TextKind::Corpus => read_docs(path, &options)?.try_for_each(|doc| {
+            let doc = doc?;
+            take(text(doc.id.clone(), doc.lang, doc.full_text().into_owned()))
+        }),
+        TextKind::Queries => read_queries(path, &options)?.try_for_each(|query| {
+            let query = query?;
+            take(text(query.id, query.lang, query.text))
+        }),
+        TextKind::Parallel => parallel(path, lang)?.into_iter().try_for_each(take),
     }
-    Ok(())
 }
 
 fn text(id: String, lang: Option<Lang>, text: String) -> Document {
     Document { id, title: String::new(), lang, body: Body::Text(text) }
 }
 
-fn parallel(path: &Path, lang: Option<Lang>, mut take: impl FnMut(Document)) -> Result<()> {
+fn parallel(path: &Path, lang: Option<Lang>) -> Result<Vec<Document>> {
     if let Ok(rows) = load_parallel(path) {
-        documents_of(rows).into_iter().for_each(take);
-        return Ok(());
+        return Ok(documents_of(rows));
     }
-    for (row, pair) in load_pairs(path, &PairOptions::default())?.into_iter().enumerate() {
-        take(text(format!("{row}.src"), pair.src_lang.or(lang), pair.src));
-        take(text(format!("{row}.tgt"), pair.tgt_lang.or(lang), pair.tgt));
-    }
-    Ok(())
+    let pairs = load_pairs(path, &PairOptions { src_lang: lang, ..PairOptions::default() })?;
+    let sides = |(row, pair): (usize, Pair)| {
+        [text(format!("{row}.src"), pair.src_lang, pair.src), text(format!("{row}.tgt"), pair.tgt_lang, pair.tgt)]
+    };
+    Ok(pairs.into_iter().enumerate().flat_map(sides).collect())
 }
 
 /// Rows of one document become that document in each language, in the order of `pos`; other rows' texts stand alone.
@@ -185,7 +179,10 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         let mut documents = Vec::new();
-        each_document(&path, kind, None, |document| documents.push(document))?;
+        each_document(&path, kind, None, |document| {
+            documents.push(document);
+            Ok::<(), Error>(())
+        })?;
         Ok(documents)
     }
 

@@ -1,7 +1,8 @@
 //! `isogloss encode`: texts into a directory of vectors.
 
 use crate::files::check_ours;
-use crate::model::{Model, ModelOptions, positive};
+use crate::input::Input;
+use crate::model::{CalibrationOptions, Model, ModelOptions, positive};
 use crate::progress::Progress;
 use crate::texts::Texts;
 use clap::ValueEnum;
@@ -13,15 +14,16 @@ use std::path::{Path, PathBuf};
 /// What to encode, with which model, and how it is stored.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss encode out/model corpus.jsonl --out vectors\n  isogloss encode intfloat/multilingual-e5-small corpus/ --out vectors --dtype f16\n  isogloss encode out/model queries.tsv --side query --format npy --out queries"
+    after_help = "Examples:\n  isogloss encode out/model corpus.jsonl --out vectors\n  isogloss encode intfloat/multilingual-e5-small corpus/ --out vectors --dtype f16\n  isogloss encode out/model queries.tsv --side query --format npy --out queries\n  isogloss encode out/calibrated sw=docs.txt --out vectors"
 )]
 pub struct Args {
     /// A model folder, or the name of a model in the local cache.
     model: String,
 
-    /// Corpora, query files or .txt files of one text per line; folders in the BEIR layout.
+    /// Corpora, query files or .txt files of one text per line; folders in the BEIR layout. LANG=INPUT declares the
+    /// language of texts that name none.
     #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<PathBuf>,
+    inputs: Vec<Input>,
 
     /// Directory of the vectors; begun already, it is resumed.
     #[arg(long, value_name = "DIR")]
@@ -37,6 +39,9 @@ pub struct Args {
 
     #[command(flatten)]
     options: ModelOptions,
+
+    #[command(flatten)]
+    calibration: CalibrationOptions,
 
     /// Stored type of shards.
     #[arg(long, value_name = "f32|f16|int8", default_value_t = Dtype::F32)]
@@ -67,8 +72,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return Err(crate::exit::Fault::option("--dtype", problem).into());
     }
     check_ours(&args.out, if args.format == Format::Npy { "vectors.npy" } else { "plan.json" })?;
-    let model = Model::load(&args.model, &args.options.overrides())?;
-    let texts = || Texts::new(args.inputs.clone(), args.side, args.lang);
+    let model = Model::load_calibrated(&args.model, &args.options.overrides(), &args.calibration)?;
+    let texts = || Texts::new(args.inputs.clone(), args.side, args.lang).for_model(&model);
     let options =
         EncodeOptions { dtype: args.dtype, rows_per_shard: args.rows_per_shard, ..model.encode_options(args.side) };
     let rows = match args.format {
@@ -84,7 +89,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`encode_to_shards`].
-pub fn shards(model: &Model, texts: Texts, out: &Path, options: &EncodeOptions) -> anyhow::Result<u64> {
+pub fn shards(model: &Model, texts: Texts<'_>, out: &Path, options: &EncodeOptions) -> anyhow::Result<u64> {
     let mut progress = Progress::new(None);
     let manifest = encode_to_shards(&*model.encoder, texts, out, options, |p| {
         progress.tell(p.rows, || match p.resumed_rows {
@@ -95,7 +100,7 @@ pub fn shards(model: &Model, texts: Texts, out: &Path, options: &EncodeOptions) 
     Ok(manifest.rows)
 }
 
-fn npy(model: &Model, texts: Texts, out: &Path, options: &EncodeOptions) -> anyhow::Result<u64> {
+fn npy(model: &Model, texts: Texts<'_>, out: &Path, options: &EncodeOptions) -> anyhow::Result<u64> {
     let mut progress = Progress::new(None);
     let tell = |p: isogloss_dense::Progress| progress.tell(p.rows, || format!("{} texts encoded", p.rows));
     Ok(encode_to_npy(&*model.encoder, texts, out, options.side, options.window, tell)?)

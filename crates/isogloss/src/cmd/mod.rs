@@ -2,6 +2,7 @@
 
 pub mod benchmark;
 pub mod bias;
+pub mod calibrate;
 pub mod compare;
 pub mod completions;
 pub mod encode;
@@ -23,6 +24,8 @@ pub enum Command {
     Tokenizer(tokenizer::Args),
     /// Train a model as a run file says.
     Train(train::Args),
+    /// Fit a model's vectors to languages, from their texts alone.
+    Calibrate(calibrate::Args),
     /// Turn texts into vectors.
     Encode(encode::Args),
     /// Find the best documents of every query.
@@ -48,6 +51,7 @@ impl Command {
             Self::Quickstart(args) => quickstart::run(&args),
             Self::Tokenizer(args) => tokenizer::run(&args),
             Self::Train(args) => train::run(&args),
+            Self::Calibrate(args) => calibrate::run(&args),
             Self::Encode(args) => encode::run(&args),
             Self::Search(args) => search::run(&args),
             Self::Evaluate(args) => evaluate::run(&args),

@@ -3,10 +3,12 @@
 use super::encode;
 use crate::exit::Fault;
 use crate::files::check_ours;
-use crate::model::{Model, ModelOptions, normalized, positive};
+use crate::input::Input;
+use crate::model::{CalibrationOptions, Model, ModelOptions, calibrated, normalized, positive};
 use crate::texts::Texts;
-use isogloss_dense::{Flat, Manifest, Searcher, Side, VectorStore};
-use isogloss_ir::{ReadOptions, Run, read_queries};
+use isogloss_dense::{Flat, Manifest, Searcher, Side, Text, VectorStore};
+use isogloss_ir::{Query, ReadOptions, Run, read_queries};
+use isogloss_model::CALIBRATION_FILE;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -26,13 +28,14 @@ pub struct Args {
     #[arg(long)]
     model: String,
 
-    /// Vectors that `isogloss encode` wrote, or a corpus, which is encoded first.
+    /// Vectors that `isogloss encode` wrote, or a corpus, which is encoded first. LANG=FILE declares the language of
+    /// documents that name none.
     #[arg(long, value_name = "DIR|FILE")]
-    corpus: PathBuf,
+    corpus: Input,
 
-    /// Queries: a file or a folder in the BEIR layout.
+    /// Queries: a file or a folder in the BEIR layout. LANG=FILE declares the language of queries that name none.
     #[arg(long, value_name = "FILE")]
-    queries: PathBuf,
+    queries: Input,
 
     /// Documents per query.
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 100)]
@@ -44,6 +47,9 @@ pub struct Args {
 
     #[command(flatten)]
     options: ModelOptions,
+
+    #[command(flatten)]
+    calibration: CalibrationOptions,
 }
 
 /// Searches and writes the run.
@@ -52,10 +58,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return Err(Fault::new(folder, "is a folder; name a file for the run").into());
     }
     let queries = queries(&args.queries)?;
-    let (model, vectors) = match is_vectors(&args.corpus) {
-        true => (load_for(&args.corpus, args)?, Place::Given(args.corpus.clone())),
-        false => encode_corpus(args)?,
+    let (model, vectors) = match is_vectors(&args.corpus.path) {
+        true => (load_for(&args.corpus.path, args)?, Place::Given(args.corpus.path.clone())),
+        false => (Model::load_calibrated(&args.model, &args.options.overrides(), &args.calibration)?, place(args)?),
     };
+    let queries = texts(queries, &model, &args.queries.path)?;
+    if !is_vectors(&args.corpus.path) {
+        encode_corpus(&model, &vectors, args)?;
+    }
     let store = Arc::new(VectorStore::open(vectors.path())?);
     store.verify()?;
     let searcher = Searcher::new(model.encoder.clone(), Arc::new(Flat::new(store.clone())), store)?;
@@ -66,8 +76,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     write(&run, args.out.as_deref())
 }
 
-fn queries(path: &Path) -> isogloss_ir::Result<Vec<(String, String)>> {
-    read_queries(path, &ReadOptions::default())?.map(|query| query.map(|q| (q.id, q.text))).collect()
+fn queries(input: &Input) -> isogloss_ir::Result<Vec<Query>> {
+    read_queries(&input.path, &ReadOptions { lang: input.lang })?.collect()
+}
+
+/// The queries for a model, with their languages where it is calibrated.
+fn texts(queries: Vec<Query>, model: &Model, path: &Path) -> Result<Vec<Text>, Fault> {
+    let text = |query: Query| match model.lang_of_text(query.lang) {
+        Ok(lang) => Ok(Text { id: query.id, text: query.text, lang }),
+        Err(problem) => Err(Fault::new(path, format!("the query {:?} {problem}", query.id))),
+    };
+    queries.into_iter().map(text).collect()
 }
 
 /// Where a corpus' vectors lie.
@@ -105,10 +124,16 @@ fn load_for(corpus: &Path, args: &Args) -> anyhow::Result<Model> {
     {
         return Err(refuse("normalize", &stored.to_string(), given.to_string()).into());
     }
+    let stored_method = calibrated(&plan.settings);
+    if let Some(method) = stored_method.filter(|_| args.calibration.uncalibrated) {
+        return Err(refuse("calibration", method, "none".into()).into());
+    }
+    let mut calibration = args.calibration.clone();
+    calibration.uncalibrated = stored_method.is_none();
     let mut overrides = args.options.overrides();
     overrides.pooling = plan.pooling.parse().ok();
     overrides.normalize = stored.or(overrides.normalize);
-    let model = Model::load(&args.model, &overrides)?;
+    let model = Model::load_calibrated(&args.model, &overrides, &calibration)?;
     if model.hash != plan.model_hash {
         let problem = format!(
             "holds vectors of another model ({:?}) than {}; search with that model, or encode the corpus with this one",
@@ -116,25 +141,35 @@ fn load_for(corpus: &Path, args: &Args) -> anyhow::Result<Model> {
         );
         return Err(Fault::new(corpus, problem).into());
     }
+    if stored_method.is_none() && !args.calibration.uncalibrated && has_calibration(&args.model)? {
+        eprintln!("note: {} holds uncalibrated vectors, so the queries are not calibrated", corpus.display());
+    }
     if plan.side == Side::Query {
         return Err(Fault::new(corpus, "holds queries, not documents; encode the corpus with --side doc").into());
     }
     Ok(model)
 }
 
-/// Encodes a corpus beside the run, where it can be found again, or into a temporary directory.
-fn encode_corpus(args: &Args) -> anyhow::Result<(Model, Place)> {
+fn has_calibration(model: &str) -> isogloss_model::Result<bool> {
+    Ok(isogloss_model::resolve(model)?.join(CALIBRATION_FILE).exists())
+}
+
+/// Where the vectors of a corpus go: beside the run, where they can be found again, or into a temporary directory.
+fn place(args: &Args) -> anyhow::Result<Place> {
     let place = match &args.out {
         Some(out) if is_plain(out) => Place::Given(with_suffix(out, ".vectors")),
         _ => Place::Temporary(tempfile::tempdir().map_err(|e| isogloss_ir::Error::io(std::env::temp_dir(), e))?),
     };
     check_ours(place.path(), "plan.json")?;
-    let texts = Texts::new(vec![args.corpus.clone()], Side::Doc, None);
-    let model = Model::load(&args.model, &args.options.overrides())?;
+    Ok(place)
+}
+
+fn encode_corpus(model: &Model, place: &Place, args: &Args) -> anyhow::Result<()> {
+    let texts = Texts::new(vec![args.corpus.clone()], Side::Doc, None).for_model(model);
     let for_now = if matches!(place, Place::Temporary(_)) { " for now" } else { "" };
-    eprintln!("encoding {} into {}{for_now}", args.corpus.display(), place.path().display());
-    encode::shards(&model, texts, place.path(), &model.encode_options(Side::Doc))?;
-    Ok((model, place))
+    eprintln!("encoding {} into {}{for_now}", args.corpus, place.path().display());
+    encode::shards(model, texts, place.path(), &model.encode_options(Side::Doc))?;
+    Ok(())
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

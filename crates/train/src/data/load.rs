@@ -97,7 +97,10 @@ pub struct Place {
 fn documents(config: &DataConfig, model: &BiEncoder, unit_tokens: usize) -> Result<Vec<(Option<Lang>, Vec<String>)>> {
     let kind = config.format.as_deref().map(str::parse).transpose()?;
     let mut documents: Vec<Document> = Vec::new();
-    each_document(&config.path, kind, config.langs()?.0, |document| documents.push(document))?;
+    each_document(&config.path, kind, config.langs()?.0, |document| {
+        documents.push(document);
+        Ok::<(), Error>(())
+    })?;
     let apart = |document: Document| (document.lang, units(document, unit_tokens, |text| model.count_tokens(text)));
     Ok(documents.into_par_iter().map(apart).collect())
 }

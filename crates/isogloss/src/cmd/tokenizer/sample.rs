@@ -36,7 +36,10 @@ impl Sample {
     /// # Errors
     /// As [`each_document`].
     pub fn read(&mut self, path: &Path, kind: Option<TextKind>) -> Result<()> {
-        each_document(path, kind, None, |document| document.body.parts().into_iter().for_each(|text| self.push(text)))
+        each_document(path, kind, None, |document| {
+            document.body.parts().into_iter().for_each(|text| self.push(text));
+            Ok(())
+        })
     }
 
     /// The texts kept.
