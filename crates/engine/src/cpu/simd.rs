@@ -41,9 +41,12 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn sum(a: Self::V) -> f32;
     /// Largest lane.
     unsafe fn max_lane(a: Self::V) -> f32;
-    /// Asks for the cache line at `p`, any address, ahead of its use.
+    /// Asks for the cache line at `p`, any address, to come to the first-level cache ahead of its use.
     #[inline(always)]
     unsafe fn prefetch(_p: *const f32) {}
+    /// As [`Simd::prefetch`], to the second-level cache.
+    #[inline(always)]
+    unsafe fn prefetch_far(_p: *const f32) {}
 }
 
 /// Plain Rust that any processor runs; the compiler vectorises what it can.
@@ -235,6 +238,10 @@ mod x86 {
         unsafe fn prefetch(p: *const f32) {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
         }
+        #[inline(always)]
+        unsafe fn prefetch_far(p: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+        }
     }
 
     /// 256-bit vectors: AVX2 with FMA.
@@ -336,6 +343,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn prefetch(p: *const f32) {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch_far(p: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
         }
     }
 }

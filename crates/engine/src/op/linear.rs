@@ -98,20 +98,27 @@ pub(crate) fn column_sums(isa: Isa, x: &[f32], rows: usize, n: usize) -> Buffer 
     sums
 }
 
-/// Rows and columns of a weight's gradient that one task computes: both operands' parts of a block of tokens fit the
-/// second-level cache, and the weights of small models still make several tasks.
-const GRADIENT_TILE: (usize, usize) = (96, 384);
+/// Columns of a weight's gradient that one task computes.
+const GRADIENT_COLS: usize = 384;
+/// Tokens that it adds at a time: their part of X and the task's part of the gradient share the second-level cache.
+const GRADIENT_DEPTH: usize = 192;
+
+/// Rows of a weight's gradient that one task computes: many, since a task packs its part of X, but no core is left without work.
+fn gradient_rows(n: usize, across: usize) -> usize {
+    let wanted = 2 * rayon::current_num_threads();
+    [384, 192, 96].into_iter().find(|rows| n.div_ceil(*rows) * across >= wanted).unwrap_or(48)
+}
 
 /// `weight` gradient of a linear map: `dW[n, k] = dYᵀ[n, t] · X[t, k]`, summed over blocks of tokens in order.
 pub(crate) fn weight_gradient(isa: Isa, dy: &[f32], x: &[f32], (t, n, k): (usize, usize, usize)) -> Buffer {
     let mut dw = Buffer::scratch(n * k);
     let to = Shared::new(&mut dw);
-    let (rows, cols) = GRADIENT_TILE;
-    let across = k.div_ceil(cols);
-    let depth = t.div_ceil(t.div_ceil(gemm::K_BLOCK).max(1)).max(1);
+    let across = k.div_ceil(GRADIENT_COLS);
+    let rows = gradient_rows(n, across);
+    let depth = t.div_ceil(t.div_ceil(GRADIENT_DEPTH).max(1)).max(1);
     parallel::for_each(n.div_ceil(rows) * across, |task| {
-        let (i, j) = (task / across * rows, task % across * cols);
-        let (m, width) = (rows.min(n - i), cols.min(k - j));
+        let (i, j) = (task / across * rows, task % across * GRADIENT_COLS);
+        let (m, width) = (rows.min(n - i), GRADIENT_COLS.min(k - j));
         let mut packed = Buffer::scratch(gemm::packed_len(isa.lanes(), depth, width));
         for start in (0..t.max(1)).step_by(depth) {
             let tokens = depth.min(t - start);
