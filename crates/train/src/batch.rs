@@ -9,14 +9,15 @@ use crate::sampler::{Pick, Sampler};
 /// Candidates looked at per row wanted, before a batch is taken as it is.
 const PATIENCE: usize = 4;
 
-/// Draws the examples of one batch. `texts` lists what may not occur twice, `tokens` counts an example's.
+/// Draws the examples of one batch; with them the number of rows put back because the batch held one of their texts. `texts` lists what may not occur twice,
+/// `tokens` counts an example's.
 pub fn fill<'a, E>(
     sampler: &mut Sampler,
     data: &'a TrainingData<E>,
     config: &BatchConfig,
     texts: impl Fn(&'a E) -> Vec<&'a str>,
     tokens: impl Fn(&[&'a E]) -> Vec<usize>,
-) -> Vec<&'a E> {
+) -> (Vec<&'a E>, usize) {
     let fixed = (config.one_dataset || config.one_language).then(|| sampler.draw_stream());
     let mut picks: Vec<Pick> = Vec::new();
     let mut batch: Vec<&E> = Vec::new();
@@ -39,13 +40,14 @@ pub fn fill<'a, E>(
         picks.push(pick);
         batch.push(example);
     }
+    let repeated = refused.len();
     if let Some(limit) = config.tokens {
         let kept = within(limit, &tokens(&batch));
         refused.extend(&picks[kept..]);
         batch.truncate(kept);
     }
     sampler.put_back(&refused);
-    batch
+    (batch, repeated)
 }
 
 /// A stream of the same data set as `first`, drawn by weight.
@@ -85,7 +87,11 @@ mod tests {
             |q: &&str| Example { query: q.to_string(), positives: vec![format!("+{q}")], ..Example::default() };
         let set: Vec<Example> = queries.iter().map(example).collect();
         let rows = (0..set.len() as u32).collect();
-        TrainingData { sets: vec![set], streams: vec![Stream { dataset: 0, rows, weight: 1.0 }] }
+        TrainingData {
+            paths: vec!["x".into()],
+            sets: vec![set],
+            streams: vec![Stream { dataset: 0, rows, weight: 1.0 }],
+        }
     }
 
     fn texts(e: &Example) -> Vec<&str> {
@@ -97,14 +103,17 @@ mod tests {
         let data = data(&["a", "a", "b", "c", "a", "d"]);
         let mut sampler = Sampler::new(Key::new(1), data.streams.clone(), None);
         let config = BatchConfig { rows: 3, ..BatchConfig::default() };
-        let mut drawn = Vec::new();
+        let (mut drawn, mut refused) = (Vec::new(), 0);
         for _ in 0..2 {
-            let batch = fill(&mut sampler, &data, &config, texts, |b| vec![1; b.len()]);
+            let (batch, repeated) = fill(&mut sampler, &data, &config, texts, |b| vec![1; b.len()]);
             let unique: HashSet<&str> = batch.iter().map(|e| e.query.as_str()).collect();
             assert_eq!(unique.len(), batch.len());
+            refused += repeated;
             drawn.extend(batch.iter().map(|e| e.query.clone()));
         }
         assert!(drawn.len() >= 5, "{drawn:?}");
+        // Of three rows of one text a batch takes one.
+        assert!(refused >= 1, "{drawn:?}");
     }
 
     #[test]
@@ -112,8 +121,8 @@ mod tests {
         let data = data(&["a", "b", "c", "d"]);
         let mut sampler = Sampler::new(Key::new(1), data.streams.clone(), None);
         let config = BatchConfig { rows: 4, tokens: Some(20), ..BatchConfig::default() };
-        let first = fill(&mut sampler, &data, &config, texts, |b| vec![10; b.len()]);
-        let second = fill(&mut sampler, &data, &config, texts, |b| vec![10; b.len()]);
+        let (first, _) = fill(&mut sampler, &data, &config, texts, |b| vec![10; b.len()]);
+        let (second, _) = fill(&mut sampler, &data, &config, texts, |b| vec![10; b.len()]);
         let all: HashSet<&str> = first.iter().chain(&second).map(|e| e.query.as_str()).collect();
         assert_eq!((first.len(), second.len(), all.len()), (2, 2, 4));
     }

@@ -27,6 +27,12 @@ impl Mixture {
         (0..self.tasks.len()).filter(|n| self.tasks[*n].share.is_none() || drawn == Some(*n)).collect()
     }
 
+    /// In what share of the rounds a task takes part.
+    pub fn frequency(&self, task: usize) -> f64 {
+        let all: f64 = self.tasks.iter().filter_map(|task| task.share).sum();
+        self.tasks[task].share.map_or(1.0, |share| share / all)
+    }
+
     /// What a task's loss is multiplied by.
     pub fn weight(&self, task: usize) -> f32 {
         self.tasks[task].weight
@@ -59,6 +65,7 @@ mod tests {
         assert!(rounds.iter().all(|r| r == &[0, 1] || r == &[1, 2]));
         let last = rounds.iter().filter(|r| r.contains(&2)).count();
         assert!((700..800).contains(&last), "{last}");
+        assert_eq!([0, 1, 2].map(|task| mixture.frequency(task)), [0.25, 1.0, 0.75]);
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl ProjectionHead {
         ProjectionHead::new(config, [first, constant(1.0), constant(0.0), second])
     }
 
+    /// Width of what it gives.
+    pub fn width(&self) -> usize {
+        self.second.matrix().0
+    }
+
     /// Projects the two sides of a batch of pairs, updates the running statistics and swaps the sides' roles for the next call: at even ones
     /// the centre is normalised by its own rows, at odd ones the context. To warm up the running statistics, call it without
     /// gradient.

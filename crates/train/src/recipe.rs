@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use isogloss_dense::Side;
 use isogloss_engine::Key;
 use isogloss_engine::Tensor;
+use isogloss_ir::Lang;
 
 use crate::error::Result;
 use crate::loss::Loss;
@@ -15,6 +16,17 @@ pub struct Group<'a> {
     pub texts: Vec<&'a str>,
     /// Which prompt they get.
     pub side: Side,
+}
+
+/// A text that an example may bring into a batch, for the plan of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// Which prompt it gets.
+    pub side: Side,
+    /// Its language, where known.
+    pub lang: Option<&'a Lang>,
 }
 
 /// What a checkpoint keeps of a recipe beside its weights: banks, running statistics, counts.
@@ -42,6 +54,17 @@ pub trait Recipe<const GROUPS: usize> {
 
     /// Every text of an example that a batch must not hold twice.
     fn texts<'a>(&self, example: &'a Self::Example) -> Vec<&'a str>;
+
+    /// Every text of an example that may be encoded.
+    fn parts<'a>(&self, example: &'a Self::Example) -> Vec<Part<'a>>;
+
+    /// Similarities that the loss of a batch with so many texts of each role computes.
+    fn similarities(&self, texts: [usize; GROUPS]) -> usize;
+
+    /// Bytes that it comes to hold between batches, with so many rows of data in so many languages.
+    fn held_bytes(&self, _rows: usize, _langs: usize) -> usize {
+        0
+    }
 
     /// Whether embeddings come as the model gives them; otherwise before its normalisation.
     fn normalized(&self) -> bool {

@@ -1,10 +1,11 @@
 //! From a run file to a trained model folder, with everything the run depended on written beside it.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use isogloss_engine::Key;
+use isogloss_engine::optim::AdamW;
 use isogloss_model::{
     ArchitectureConfig, BertConfig, BertFamily, BiEncoder, FolderLayout, Overrides, Pooling, Positions, StaticConfig,
     Tokenizer,
@@ -12,9 +13,11 @@ use isogloss_model::{
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::checkpoint::checkpoint_path;
+use crate::checkpoint::{self, checkpoint_path};
 use crate::config::{Architecture, DataConfig, NewModelConfig, RunConfig};
+use crate::dev::DevSet;
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 use crate::recipes;
 use crate::task::Task;
 use crate::trainer::{Observer, Outcome, Trainer};
@@ -27,14 +30,51 @@ use crate::trainer::{Observer, Outcome, Trainer};
 /// # Errors
 /// A data set or model cannot be read, the directory holds another run, or training fails.
 pub fn train(config: RunConfig, resume: bool, observer: &mut dyn Observer) -> Result<Outcome> {
-    check_output(&config, resume)?;
-    let manifest = manifest(&config)?;
-    let fingerprint = fingerprint(&config, &manifest)?;
-    let model = start_model(&config)?;
-    let tasks = tasks(&config, &model)?;
+    let Prepared { manifest, fingerprint, model, tasks } = prepare(&config, resume)?;
     fs::create_dir_all(&config.out).map_err(|e| Error::io(&config.out, e))?;
     write_beside(&config, &manifest)?;
     Trainer::new(config, model, tasks, fingerprint)?.run(observer)
+}
+
+/// What the run would train on and need, without training it. Writes nothing.
+///
+/// # Errors
+/// Whatever [`train`] finds wrong before its first step.
+pub fn plan(config: &RunConfig, resume: bool) -> Result<Plan> {
+    let Prepared { fingerprint, mut model, mut tasks, .. } = prepare(config, resume)?;
+    check_place(&config.out)?;
+    let mut optimizer = AdamW::new(config.optimizer.adamw());
+    let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut tasks, &mut optimizer)?;
+    config.evaluate.as_ref().map(DevSet::load).transpose()?;
+    Plan::new(config, &model, tasks, state.map_or(0, |state| state.step))
+}
+
+/// What a run starts from.
+struct Prepared {
+    manifest: Value,
+    fingerprint: String,
+    model: BiEncoder,
+    tasks: Vec<Box<dyn Task>>,
+}
+
+fn prepare(config: &RunConfig, resume: bool) -> Result<Prepared> {
+    check_output(config, resume)?;
+    let manifest = manifest(config)?;
+    let fingerprint = fingerprint(config, &manifest)?;
+    let model = start_model(config)?;
+    let tasks = tasks(config, &model)?;
+    Ok(Prepared { manifest, fingerprint, model, tasks })
+}
+
+/// Refuses a directory that could not be made.
+fn check_place(out: &Path) -> Result<()> {
+    match out.ancestors().find(|path| path.exists()) {
+        Some(path) if !path.is_dir() => {
+            let kind = if path == out { ErrorKind::AlreadyExists } else { ErrorKind::NotADirectory };
+            Err(Error::io(out, kind.into()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The tasks of a run, their data read.

@@ -42,6 +42,16 @@ impl<const GROUPS: usize> TokenBatch<GROUPS> {
         Ok(TokenBatch { sequences, sizes, normalized: recipe.normalized() })
     }
 
+    /// The texts as tokens.
+    pub fn sequences(&self) -> &[TokenIds] {
+        &self.sequences
+    }
+
+    /// Number of texts of each group.
+    pub fn sizes(&self) -> [usize; GROUPS] {
+        self.sizes
+    }
+
     /// Tokens of all texts.
     pub fn tokens(&self) -> usize {
         self.sequences.iter().map(|s| s.ids.len()).sum()

@@ -1,13 +1,14 @@
 //! A recipe of a run together with its data: what the trainer sees of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isogloss_engine::{Gradients, Tensor, no_grad};
 use isogloss_model::BiEncoder;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Sampled, Source};
+use crate::data::{Sampled, Source, Tally};
 use crate::error::Result;
+use crate::plan::{DataPlan, Needs, PlanOptions, Sample, SetPlan};
 use crate::recipe::{Recipe, RecipeState};
 use crate::sampler::SamplerState;
 use crate::step::{self, StepOptions, TokenBatch};
@@ -46,6 +47,12 @@ pub trait Task {
     /// # Errors
     /// The tokenizer fails.
     fn warm_up(&mut self, model: &BiEncoder, options: StepOptions) -> Result<()>;
+
+    /// What it would train on; draws batches as training would, and counts all data.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    fn plan(&mut self, model: &BiEncoder, options: &PlanOptions) -> Result<DataPlan>;
 
     /// Weights of its own.
     fn parameters(&self) -> Vec<(String, &Tensor)>;
@@ -109,6 +116,29 @@ where
             self.recipe.warm_up(embeddings);
         }
         Ok(())
+    }
+
+    fn plan(&mut self, model: &BiEncoder, options: &PlanOptions) -> Result<DataPlan> {
+        let warm_up = if options.warm_up { self.recipe.warm_up_batches() } else { 0 };
+        (0..warm_up).for_each(|_| drop(self.next_batch(model)));
+        let before: Vec<Tally> = self.sources.iter().map(Source::tally).collect();
+        let (mut sample, mut similarities) = (Sample::default(), 0);
+        for n in 0..options.batches {
+            let batch = self.next_batch(model);
+            let texts = TokenBatch::<GROUPS>::new(model, &self.recipe, &batch, options.key(n))?;
+            similarities = similarities.max(self.recipe.similarities(texts.sizes()));
+            sample.add(batch.iter().map(Sampled::language), texts.sequences(), options.chunk_tokens);
+        }
+        let (mut sets, mut repeated) = (Vec::new(), 0);
+        for (source, before) in self.sources.iter().zip(before) {
+            let rows = (source.tally().rows - before.rows) as f64 / options.batches as f64;
+            repeated += source.tally().repeated - before.repeated;
+            sets.extend(source.plan(model, |e| self.recipe.parts(e), rows)?);
+        }
+        let langs: BTreeSet<&String> = sets.iter().flat_map(|set: &SetPlan| set.langs.keys()).collect();
+        let held = self.recipe.held_bytes(sets.iter().map(|set| set.rows).sum(), langs.len());
+        let needs = Needs { similarities, held, gradients: 0 };
+        Ok(DataPlan { drawn: sample.finish(repeated), sets, needs })
     }
 
     fn parameters(&self) -> Vec<(String, &Tensor)> {

@@ -8,10 +8,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+mod plan;
+
 /// Which run.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss train runs/quickstart.toml\n  isogloss train run.toml --resume && isogloss encode out/model corpus.jsonl --out vectors"
+    after_help = "Examples:\n  isogloss train runs/quickstart.toml\n  isogloss train run.toml --dry-run\n  isogloss train run.toml --resume && isogloss encode out/model corpus.jsonl --out vectors"
 )]
 pub struct Args {
     /// The run file; it says where the model, the log and the checkpoints go.
@@ -21,9 +23,17 @@ pub struct Args {
     /// Go on from the run's last checkpoint; begin where there is none.
     #[arg(long)]
     resume: bool,
+
+    /// Say what would be trained on and what it needs; train and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the plan as JSON.
+    #[arg(long, requires = "dry_run")]
+    json: bool,
 }
 
-/// Trains and prints the model's folder.
+/// Trains and prints the model's folder, or prints what would be trained on.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let config = RunConfig::read(&args.run).map_err(|error| of_run_file(error, &args.run))?;
     let model = match args.resume && is_finished(&config)? {
@@ -31,9 +41,20 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             eprintln!("note: the run is finished already");
             config.out.join("model")
         }
+        false if args.dry_run => return tell_plan(&config, args),
         false => train(config, args.resume, &args.run)?,
     };
     writeln!(io::stdout(), "{}", model.display())?;
+    Ok(())
+}
+
+/// Prints what would be trained on.
+fn tell_plan(config: &RunConfig, args: &Args) -> anyhow::Result<()> {
+    let plan = isogloss_train::plan(config, args.resume).map_err(|error| of_run_file(error, &args.run))?;
+    match args.json {
+        true => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&plan)?)?,
+        false => write!(io::stdout(), "{}", plan::Tables(&plan))?,
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The data sets of a task, in memory, and the streams in which they are drawn.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use isogloss_ir::{Example, Lang};
 
@@ -13,7 +14,7 @@ mod source;
 mod units;
 
 pub use load::{Place, Text};
-pub use source::Source;
+pub use source::{Source, Tally};
 
 /// Something that is sampled by language.
 pub trait Sampled {
@@ -35,6 +36,8 @@ pub(crate) fn foreign<'a>(first: &'a Option<Lang>, second: &'a Option<Lang>) -> 
 
 /// Examples of one kind.
 pub struct TrainingData<E> {
+    /// Where each data set comes from.
+    pub paths: Vec<PathBuf>,
     /// One list per data set, in the order of the run file.
     pub sets: Vec<Vec<E>>,
     /// How they are drawn.
@@ -79,7 +82,7 @@ impl<E: Sampled> TrainingData<E> {
         let weights: Vec<f64> =
             configs.iter().zip(&sets).map(|(d, examples)| d.weight.unwrap_or(examples.len() as f64)).collect();
         let streams = streams(&sets, &weights, batch);
-        Ok(TrainingData { sets, streams })
+        Ok(TrainingData { paths: configs.iter().map(|config| config.path.clone()).collect(), sets, streams })
     }
 }
 

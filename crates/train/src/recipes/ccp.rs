@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::loss::{Ccp as Options, Loss, ccp};
 use crate::memory_bank::{BankScope, MemoryBank};
 use crate::projection_head::{ProjectionHead, ProjectionHeadConfig};
-use crate::recipe::{Group, Recipe, RecipeState};
+use crate::recipe::{Group, Part, Recipe, RecipeState};
 
 /// Options of the recipe.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -151,6 +151,22 @@ impl Recipe<2> for Ccp {
         self.bank.push(&lang, &u);
         self.bank.push(&lang, &v);
         loss
+    }
+
+    fn parts<'a>(&self, place: &'a Place) -> Vec<Part<'a>> {
+        vec![Part { text: &place.units[place.at], side: Side::Doc, lang: place.lang.as_ref() }]
+    }
+
+    fn similarities(&self, [centre, context]: [usize; 2]) -> usize {
+        let own_side = if self.config.same_side { centre } else { 0 };
+        let directions = if self.config.bidirectional { 2 } else { 1 };
+        directions * centre * (context + own_side + self.config.bank)
+    }
+
+    /// The bank.
+    fn held_bytes(&self, _rows: usize, langs: usize) -> usize {
+        let rings = if self.config.bank_scope == BankScope::Mixed { 1 } else { langs };
+        rings * self.config.bank * self.head.width() * size_of::<f32>()
     }
 
     fn texts<'a>(&self, place: &'a Place) -> Vec<&'a str> {

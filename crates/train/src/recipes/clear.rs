@@ -3,13 +3,13 @@
 
 use isogloss_dense::Side;
 use isogloss_engine::{Key, Tensor};
-use isogloss_ir::ClearExample;
+use isogloss_ir::{ClearExample, Lang};
 use serde::{Deserialize, Serialize};
 
 use crate::config::positive;
 use crate::error::{Error, Result};
 use crate::loss::{Clear as Options, Divergence, Loss, Slot, clear};
-use crate::recipe::{Group, Recipe};
+use crate::recipe::{Group, Part, Recipe};
 
 /// Options of the recipe.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -99,6 +99,23 @@ impl Recipe<5> for Clear {
             [query, positive, negative, target_query, negative_query],
             Options { alpha, beta, scale, divergence, negatives: &negatives, negative_queries: &negative_queries },
         )
+    }
+
+    fn parts<'a>(&self, row: &'a ClearExample) -> Vec<Part<'a>> {
+        let part =
+            |side: Side, lang: &'a Option<Lang>| move |text: &'a String| Part { text, side, lang: lang.as_ref() };
+        let negatives = row.negatives.iter().take(self.config.negatives);
+        let neg_queries = row.neg_queries.iter().take(self.config.negatives);
+        let english = std::iter::once(&row.anchor).map(part(Side::Query, &row.lang));
+        let docs = std::iter::once(&row.positive).chain(negatives).map(part(Side::Doc, &row.lang));
+        english
+            .chain(docs)
+            .chain(row.cross_anchor.iter().chain(neg_queries).map(part(Side::Query, &row.cross_lang)))
+            .collect()
+    }
+
+    fn similarities(&self, [queries, positives, negatives, target_queries, negative_queries]: [usize; 5]) -> usize {
+        queries * (positives + negatives) + positives * (target_queries + negative_queries)
     }
 
     /// All of them: as in the authors' code, a row is refused if any of its texts is in the batch already.

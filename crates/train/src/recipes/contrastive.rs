@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::positive;
 use crate::error::Result;
 use crate::loss::{InfoNce, Loss, NegativeScope, Similarity, info_nce};
-use crate::recipe::{Group, Recipe};
+use crate::recipe::{Group, Part, Recipe};
 
 /// Options of the recipe.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -126,6 +126,18 @@ impl Recipe<3> for Contrastive {
             same_negative: masks.as_ref().map(|(_, same)| same.as_slice()),
         };
         info_nce(&query, &positive, Some(&negatives), options)
+    }
+
+    fn parts<'a>(&self, example: &'a Example) -> Vec<Part<'a>> {
+        let doc = |text: &'a String| Part { text, side: Side::Doc, lang: example.doc_lang.as_ref() };
+        let negatives = example.negatives.iter().filter(|_| self.config.negatives > 0);
+        let query = Part { text: &example.query, side: Side::Query, lang: example.lang.as_ref() };
+        std::iter::once(query).chain(example.positives.iter().chain(negatives).map(doc)).collect()
+    }
+
+    fn similarities(&self, [queries, positives, negatives]: [usize; 3]) -> usize {
+        let back = if self.config.symmetric { queries * positives } else { 0 };
+        queries * (positives + negatives) + back
     }
 
     fn texts<'a>(&self, example: &'a Example) -> Vec<&'a str> {

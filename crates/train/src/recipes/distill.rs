@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use isogloss_dense::{Encoder, Side};
 use isogloss_engine::op::{self, Activation};
 use isogloss_engine::{Key, Tensor};
-use isogloss_ir::Pair;
+use isogloss_ir::{Lang, Pair};
 use isogloss_model::BiEncoder;
 use serde::{Deserialize, Serialize};
 
 use crate::config::positive;
 use crate::error::{Error, Result};
 use crate::loss::{Loss, Similarity, embedding_cosine, embedding_mse, margin_mse, own_scores, score_kl};
-use crate::recipe::{Group, Recipe};
+use crate::recipe::{Group, Part, Recipe};
 
 /// What the student follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -190,6 +190,28 @@ impl Recipe<2> for Distill {
         }
         let [source, target] = [named("source", side(&source)), named("target", side(&target))];
         Loss::sum([(0.5, source), (0.5, target)])
+    }
+
+    fn parts<'a>(&self, pair: &'a Pair) -> Vec<Part<'a>> {
+        let part = |text: &'a String, lang: &'a Option<Lang>| Part { text, side: Side::Doc, lang: lang.as_ref() };
+        let source = self.needs_sources().then(|| part(&pair.src, &pair.src_lang));
+        source.into_iter().chain([part(&pair.tgt, &pair.tgt_lang)]).collect()
+    }
+
+    fn similarities(&self, [_, targets]: [usize; 2]) -> usize {
+        let sides = if self.config.both_sides { 2 } else { 1 };
+        match self.config.follow {
+            Follow::Mse | Follow::Cosine => 0,
+            Follow::Margin => sides * 2 * targets * (1 + self.config.negatives),
+            Follow::Kl => sides * 2 * targets * targets,
+        }
+    }
+
+    /// The teacher, and what it said.
+    fn held_bytes(&self, rows: usize, _langs: usize) -> usize {
+        let teacher: usize = self.teacher.parameters().iter().map(|(_, tensor)| tensor.data().len()).sum();
+        let remembered = if self.config.remember { rows * self.teacher.dim() } else { 0 };
+        (teacher + remembered) * size_of::<f32>()
     }
 
     fn texts<'a>(&self, pair: &'a Pair) -> Vec<&'a str> {

@@ -11,7 +11,7 @@ use crate::config::{DataConfig, Role, TaskConfig, positive};
 use crate::data::{Sampled, Text, load};
 use crate::error::{Error, Result};
 use crate::loss::{Language, Loss, Reduction, Semantic, Similarity, language, semantic};
-use crate::recipe::{Group, Recipe};
+use crate::recipe::{Group, Part, Recipe};
 
 /// Options of the recipe.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -170,6 +170,23 @@ impl Recipe<3> for LaMir {
             parts.push((language_weight, language(&text, &english, &translation, options)));
         }
         Loss::sum(parts)
+    }
+
+    fn parts<'a>(&self, example: &'a LaMirExample) -> Vec<Part<'a>> {
+        let part = |text: &'a String, lang: &'a Option<Lang>| Part { text, side: Side::Doc, lang: lang.as_ref() };
+        match example {
+            LaMirExample::Pair(pair) => vec![part(&pair.src, &pair.src_lang), part(&pair.tgt, &pair.tgt_lang)],
+            LaMirExample::Text(text, lang) => vec![part(text, lang)],
+        }
+    }
+
+    fn similarities(&self, [english, translation, text]: [usize; 3]) -> usize {
+        let semantic = match self.config.variant {
+            Semantic::OneWay => english * translation,
+            Semantic::Symmetric => 2 * english * translation,
+            Semantic::Simclr => (english + translation).pow(2),
+        };
+        semantic + text * english
     }
 
     fn texts<'a>(&self, example: &'a LaMirExample) -> Vec<&'a str> {

@@ -5,7 +5,7 @@ use isogloss_engine::{Key, Tensor};
 use crate::config::MatryoshkaConfig;
 use crate::error::Result;
 use crate::loss::{Loss, matryoshka};
-use crate::recipe::{Group, Recipe, RecipeState};
+use crate::recipe::{Group, Part, Recipe, RecipeState};
 
 /// A recipe and the lengths.
 pub struct Matryoshka<R> {
@@ -31,6 +31,18 @@ impl<R: Recipe<GROUPS>, const GROUPS: usize> Recipe<GROUPS> for Matryoshka<R> {
     fn loss(&mut self, batch: &[R::Example], key: Key, embeddings: [Tensor; GROUPS]) -> Loss {
         let recipe = &mut self.recipe;
         matryoshka(embeddings.each_ref(), &self.dims, |cut| recipe.loss(batch, key, cut))
+    }
+
+    fn parts<'a>(&self, example: &'a R::Example) -> Vec<Part<'a>> {
+        self.recipe.parts(example)
+    }
+
+    fn similarities(&self, texts: [usize; GROUPS]) -> usize {
+        self.dims.len() * self.recipe.similarities(texts)
+    }
+
+    fn held_bytes(&self, rows: usize, langs: usize) -> usize {
+        self.recipe.held_bytes(rows, langs)
     }
 
     fn texts<'a>(&self, example: &'a R::Example) -> Vec<&'a str> {

@@ -9,11 +9,16 @@ use isogloss_model::{BiEncoder, MaskedLmHead, TokenIds};
 use serde::{Deserialize, Serialize};
 
 use crate::config::positive;
-use crate::data::{Source, Text};
+use crate::data::{Sampled, Source, Text};
 use crate::error::{Error, Result};
 use crate::loss::masked_lm;
+use crate::plan::{DataPlan, Needs, PlanOptions, Sample};
+use crate::recipe::Part;
 use crate::step::{StepOptions, chunks};
 use crate::task::{BatchLog, Task, TaskState};
+
+/// Logits that exist at once at most (`engine::op::projected_cross_entropy`).
+const LOGITS: usize = 1 << 24;
 
 /// Options of the recipe.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -89,6 +94,13 @@ impl Mlm {
         Ok(Mlm { mask_id: tokenizer.mask_id()?, config, head, source, words, is_word })
     }
 
+    /// The next batch, and its tokens.
+    fn draw(&mut self, model: &BiEncoder) -> Result<(Vec<Text>, Vec<TokenIds>)> {
+        let texts = self.source.next(|text| vec![text.text.as_str()], |text| model.count_tokens(text));
+        let sequences = model.tokenize(&texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>(), Side::Doc)?;
+        Ok((texts, sequences))
+    }
+
     fn mask(&self, mut sequences: Vec<TokenIds>, key: Key) -> Masked {
         let labels =
             sequences.iter_mut().enumerate().map(|(row, sequence)| self.hide(sequence, key.derive(row as u64)));
@@ -141,11 +153,15 @@ impl Mlm {
     }
 }
 
+/// What may be encoded of a text: itself.
+fn parts(text: &Text) -> Vec<Part<'_>> {
+    vec![Part { text: &text.text, side: Side::Doc, lang: text.lang.as_ref() }]
+}
+
 impl Task for Mlm {
     fn accumulate(&mut self, model: &BiEncoder, options: StepOptions, gradients: &mut Gradients) -> Result<BatchLog> {
-        let texts = self.source.next(|text| vec![text.text.as_str()], |text| model.count_tokens(text));
-        let texts: Vec<&str> = texts.iter().map(|text| text.text.as_str()).collect();
-        let batch = self.mask(model.tokenize(&texts, Side::Doc)?, options.key.derive(0));
+        let (texts, sequences) = self.draw(model)?;
+        let batch = self.mask(sequences, options.key.derive(0));
         let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
         let all: usize = batch.labels.iter().map(Vec::len).sum();
         let mut loss = 0.0;
@@ -162,6 +178,25 @@ impl Task for Mlm {
 
     fn warm_up(&mut self, _model: &BiEncoder, _options: StepOptions) -> Result<()> {
         Ok(())
+    }
+
+    fn plan(&mut self, model: &BiEncoder, options: &PlanOptions) -> Result<DataPlan> {
+        let mut sample = Sample::default();
+        let before = self.source.tally();
+        for _ in 0..options.batches {
+            let (texts, sequences) = self.draw(model)?;
+            sample.add(texts.iter().map(Sampled::language), &sequences, options.chunk_tokens);
+        }
+        let after = self.source.tally();
+        let rows = (after.rows - before.rows) as f64 / options.batches as f64;
+        let sets = self.source.plan(model, parts, rows)?;
+        let (words, hidden) = model.word_table().matrix();
+        let drawn = sample.finish(after.repeated - before.repeated);
+        let labels = (drawn.tokens_at_once as f32 * self.config.masked) as usize;
+        // The loss takes the word table's gradient along, and scales a copy of it.
+        let gradients = 2 * words * hidden * size_of::<f32>();
+        let needs = Needs { similarities: LOGITS.min(labels * words), held: 0, gradients };
+        Ok(DataPlan { sets, drawn, needs })
     }
 
     fn parameters(&self) -> Vec<(String, &Tensor)> {

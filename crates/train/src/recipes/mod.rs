@@ -97,6 +97,7 @@ pub(crate) fn check_together(tasks: &[&TaskConfig]) -> Result<()> {
 /// # Errors
 /// A data set cannot be read or does not fit the recipe.
 pub(crate) fn task(run: &RunConfig, config: &TaskConfig, model: &BiEncoder, key: Key) -> Result<Box<dyn Task>> {
+    fits(config, model.layout().dim())?;
     let batch = run.batch_of(config);
     let sets: Vec<&DataConfig> = config.data.iter().collect();
     let weights = key.derive(1);
@@ -131,6 +132,17 @@ pub(crate) fn task(run: &RunConfig, config: &TaskConfig, model: &BiEncoder, key:
             let recipe = Distill::new(c.clone(), model.layout().dim(), weights)?;
             embedding(config, recipe, vec![source(&sets, batch, key, load::pairs)?])
         }
+    }
+}
+
+/// Refuses lengths that the embedding does not have.
+fn fits(config: &TaskConfig, dim: usize) -> Result<()> {
+    match config.matryoshka.iter().flat_map(|matryoshka| &matryoshka.dims).find(|length| **length > dim) {
+        Some(length) => Err(Error::value(
+            "matryoshka.dims",
+            format!("has {length}, but embeddings have {dim} dimensions; lower it"),
+        )),
+        None => Ok(()),
     }
 }
 
