@@ -222,3 +222,22 @@ fn what_training_refuses_is_refused_in_the_same_words() {
     }
     common::refused(&sandbox, "train run.toml --json", &["--dry-run"]);
 }
+
+#[test]
+fn clear_rows_made_as_its_page_says_are_read_whole() {
+    // What the page's jq program (docs/methods/clear.md) makes of two labelled questions, translated once and twice.
+    let rows = r#"{"anchor":"where do goats climb?","positive":"Goats climb whatever carries them.","cross_anchor":"mbuzi hupanda wapi?","lang":"en","cross_lang":"sw","negative_1":"Loaves are baked at four.","negative_2":"Stone arches fail.","neg_query_1":"mkate huokwa lini?"}
+{"anchor":"when is bread baked?","positive":"Loaves are baked at four.","cross_anchor":"wann wird Brot gebacken?","lang":"en","cross_lang":"de","negative_1":"Goats climb whatever carries them."}
+{"anchor":"when is bread baked?","positive":"Loaves are baked at four.","cross_anchor":"mkate huokwa lini?","lang":"en","cross_lang":"sw","negative_1":"Goats climb whatever carries them.","neg_query_1":"mbuzi hupanda wapi?"}
+"#;
+    let sandbox = Sandbox::with_data();
+    sandbox.write("clear.jsonl", rows);
+    let run = static_run("out", 8).replace("contrastive\"\nsymmetric = true", "clear\"");
+    let plan = plan(&sandbox, &run.replace("pairs.tsv\"\nformat = \"parallel\"", "clear.jsonl\""));
+    let task = &plan["tasks"][0];
+    let counts = |lang: &str| ["rows", "texts"].map(|count| number(&task["sets"][0]["langs"][lang][count]) as usize);
+    // Questions, passages and negatives; target-language questions, and those of negatives.
+    assert_eq!([counts("en"), counts("sw"), counts("de")], [[0, 3 + 3 + 4], [2, 2 + 2], [1, 1]]);
+    // Every two of the rows share a text.
+    assert_eq!(task["drawn"]["rows"]["largest"], 1);
+}
