@@ -42,7 +42,6 @@ pub fn train(config: RunConfig, resume: bool, observer: &mut dyn Observer) -> Re
 /// Whatever [`train`] finds wrong before its first step.
 pub fn plan(config: &RunConfig, resume: bool) -> Result<Plan> {
     let Prepared { fingerprint, mut model, mut tasks, .. } = prepare(config, resume)?;
-    check_place(&config.out)?;
     let mut optimizer = AdamW::new(config.optimizer.adamw());
     let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut tasks, &mut optimizer)?;
     config.evaluate.as_ref().map(DevSet::load).transpose()?;
@@ -58,6 +57,7 @@ struct Prepared {
 }
 
 fn prepare(config: &RunConfig, resume: bool) -> Result<Prepared> {
+    check_place(&config.out)?;
     check_output(config, resume)?;
     let manifest = manifest(config)?;
     let fingerprint = fingerprint(config, &manifest)?;
