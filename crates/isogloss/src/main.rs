@@ -8,6 +8,8 @@ mod files;
 mod input;
 mod model;
 mod progress;
+mod report;
+mod result;
 mod run_out;
 mod sheet;
 mod texts;

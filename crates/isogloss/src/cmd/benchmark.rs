@@ -11,6 +11,7 @@ mod sentences;
 use crate::exit::Fault;
 use crate::files::check_ours;
 use crate::model::{Model, ModelOptions, positive};
+use crate::result::{BenchmarkResult, RESULT};
 use crate::sheet::Form;
 use catalogue::{Benchmark, Kind};
 use isogloss_ir::{Bootstrap, Lang};
@@ -66,9 +67,6 @@ pub struct Args {
     form: Form,
 }
 
-/// The file of figures; its presence tells a folder of ours.
-const RESULT: &str = "result.json";
-
 /// Written first, so that a folder is known as ours before there are figures.
 const REQUEST: &str = "request.json";
 
@@ -77,6 +75,22 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.name == "list" {
         return catalogue::list(args.form);
     }
+    let result = judge(args)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    match args.form {
+        Form { json: true, .. } => {
+            serde_json::to_writer_pretty(&mut out, &result).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+        Form { csv: true, .. } => report::write_csv(&result, &mut out)?,
+        Form { markdown, .. } => report::write(&result, markdown, &mut out)?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Judges, and writes what is kept.
+fn judge(args: &Args) -> anyhow::Result<BenchmarkResult> {
     let benchmark = catalogue::find(&args.name)?;
     let data =
         args.data.as_deref().ok_or_else(|| Fault::option("--data", format!("is needed; {}", benchmark.layout)))?;
@@ -89,7 +103,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Kind::XorRetrieve => answers::xor_retrieve(&judged)?,
         Kind::Mkqa => answers::mkqa(&judged)?,
     };
-    tell(args, benchmark, &judged, &views)
+    let bootstrap = Bootstrap { seed: args.seed, resamples: args.resamples, ..Bootstrap::default() };
+    let result = report::result(benchmark.name, &views, bootstrap, manifest::manifest(&judged)?);
+    if args.out.is_some() {
+        keep(&judged, &views, &result)?;
+    }
+    Ok(result)
 }
 
 /// What is judged, on what, and where files go.
@@ -159,27 +178,13 @@ impl Place {
     }
 }
 
-/// Writes what is kept and prints the figures.
-fn tell(args: &Args, benchmark: &Benchmark, judged: &Judged, views: &[View]) -> anyhow::Result<()> {
-    let bootstrap = Bootstrap { seed: args.seed, resamples: args.resamples, ..Bootstrap::default() };
-    let report = report::Report::new(benchmark.name, views, bootstrap, manifest::manifest(judged)?);
-    if args.out.is_some() {
-        for (at, view) in views.iter().enumerate() {
-            view.per_query.write(judged.place.join(view.file_name(at)))?;
-        }
-        let json = serde_json::to_string_pretty(&report)? + "\n";
-        isogloss_ir::write_atomic(judged.place.join(RESULT), json.as_bytes())?;
-        eprintln!("results: {}", judged.place.join(RESULT).display());
+/// Writes the values by query, then the result.
+fn keep(judged: &Judged, views: &[View], result: &BenchmarkResult) -> anyhow::Result<()> {
+    for (at, view) in views.iter().enumerate() {
+        view.per_query.write(judged.place.join(view.file_name(at)))?;
     }
-    let mut out = BufWriter::new(io::stdout().lock());
-    match args.form {
-        Form { json: true, .. } => {
-            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-            writeln!(out)?;
-        }
-        Form { csv: true, .. } => report.write_csv(&mut out)?,
-        Form { markdown, .. } => report.write(markdown, &mut out)?,
-    }
-    out.flush()?;
+    let json = serde_json::to_string_pretty(result)? + "\n";
+    isogloss_ir::write_atomic(judged.place.join(RESULT), json.as_bytes())?;
+    eprintln!("results: {}", judged.place.join(RESULT).display());
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! `isogloss compare`: systems beside a baseline, by language, with tests of their differences.
 
+pub mod table;
+
 mod system;
-mod table;
 
 use super::evaluate::langs;
 use crate::exit::Fault;

@@ -9,6 +9,7 @@ pub mod encode;
 pub mod evaluate;
 pub mod fuse;
 pub mod quickstart;
+pub mod report;
 pub mod search;
 pub mod tokenizer;
 pub mod train;
@@ -40,6 +41,8 @@ pub enum Command {
     Fuse(fuse::Args),
     /// Judge a model or a run on one of the field's benchmarks.
     Benchmark(benchmark::Args),
+    /// Show results side by side: a page, Markdown, CSV, or MTEB's JSON.
+    Report(report::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
 }
@@ -59,6 +62,7 @@ impl Command {
             Self::Bias(args) => bias::run(&args),
             Self::Fuse(args) => fuse::run(&args),
             Self::Benchmark(args) => benchmark::run(&args),
+            Self::Report(args) => report::run(&args),
             Self::Completions(args) => completions::run(&args),
         }
     }

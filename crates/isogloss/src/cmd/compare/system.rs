@@ -1,14 +1,12 @@
 //! A system to compare: a run measured now, or values measured before.
 
 use crate::exit::Fault;
+use crate::result::PER_QUERY;
 use isogloss_ir::{Bootstrap, Measure, PerQuery, Qrels, Run, Scores, evaluate_with};
 use std::path::{Path, PathBuf};
 
 /// What is measured of runs where nothing was asked for.
 const DEFAULT_MEASURES: [&str; 3] = ["nDCG@10", "RR@100", "R@100"];
-
-/// The file of a benchmark's folder that holds the values by query.
-pub const PER_QUERY: &str = "per_query.jsonl";
 
 /// A system's values by query.
 pub struct System {

@@ -2,15 +2,15 @@
 
 use super::{Report, Versus};
 use crate::sheet::Sheet;
-use isogloss_ir::Resampling;
 use isogloss_ir::compare::Paired;
+use isogloss_ir::{Comparison, Resampling};
 use std::io::{self, Write};
 
 /// Levels of the marks `*`, `**` and `***`.
 const LEVELS: [f64; 3] = [0.05, 0.01, 0.001];
 
 /// One table for every system and measure, then what the figures mean.
-pub fn write(report: &Report, markdown: bool, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, markdown: bool, out: &mut impl Write) -> io::Result<()> {
     for versus in &report.comparisons {
         let title = format!("{}: {} against {}", versus.measure, versus.system, report.baseline);
         writeln!(out, "{title}{}", if markdown { "\n" } else { "" })?;
@@ -37,7 +37,7 @@ fn sheet(versus: &Versus) -> Sheet {
         "detectable",
         "",
     ]);
-    for (over, paired) in rows(versus) {
+    for (over, paired) in rows(&versus.found) {
         let difference = format!("{:+.4} [{:+.4}, {:+.4}]", paired.difference, paired.interval[0], paired.interval[1]);
         let number = |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
         sheet.push(vec![
@@ -58,25 +58,27 @@ fn sheet(versus: &Versus) -> Sheet {
 }
 
 /// Languages, their mean, all queries.
-fn rows(versus: &Versus) -> impl Iterator<Item = (String, &Paired)> {
-    let found = &versus.found;
+pub fn rows(found: &Comparison) -> impl Iterator<Item = (String, &Paired)> {
     let by_lang = found.by_lang.iter().map(|(lang, paired)| (lang.to_string(), paired));
     let macro_mean = found.macro_mean.iter().map(|paired| (format!("{} languages", found.by_lang.len()), paired));
     by_lang.chain(macro_mean).chain([("all queries".to_owned(), &found.all)])
 }
 
-fn p_value(p: f64) -> String {
+/// A p-value to four digits.
+pub fn p_value(p: f64) -> String {
     if p > 0.0 && p < 0.0001 { "<0.0001".into() } else { format!("{p:.4}") }
 }
 
-fn mark(paired: &Paired) -> String {
+/// Stars for what is significant, words where nothing could have been.
+pub fn mark(paired: &Paired) -> String {
     match paired.is_hopeless(LEVELS[0]) {
         true => "too few differ".into(),
         false => "*".repeat(LEVELS.iter().filter(|level| paired.p() < **level).count()),
     }
 }
 
-fn legend(resampling: &Resampling) -> String {
+/// What the columns mean.
+pub fn legend(resampling: &Resampling) -> String {
     let Resampling { seed, resamples, confidence } = *resampling;
     let percent = confidence * 100.0;
     format!(
@@ -88,7 +90,7 @@ fn legend(resampling: &Resampling) -> String {
 }
 
 /// Every number of every comparison, a row each.
-pub fn write_csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut sheet = Sheet::new([
         "baseline",
         "system",
@@ -109,7 +111,7 @@ pub fn write_csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "detectable_difference",
     ]);
     for versus in &report.comparisons {
-        for (over, paired) in rows(versus) {
+        for (over, paired) in rows(&versus.found) {
             let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
             let mut row = vec![report.baseline.clone(), versus.system.clone(), versus.measure.clone(), over];
             row.push(paired.queries.to_string());
