@@ -1,7 +1,7 @@
 //! The command line: what holds for every verb.
 
-use crate::cmd::Command;
-use crate::exit::Fault;
+use crate::cmd::{Command, benchmark};
+use crate::exit::{self, Fault};
 use clap::Parser;
 use isogloss_engine::Isa;
 use std::num::NonZeroUsize;
@@ -32,6 +32,18 @@ impl Cli {
             Isa::select(isa).map_err(|problem| Fault::option("--cpu", problem))?;
         }
         self.command.run()
+    }
+
+    /// The arguments of a recorded call of `benchmark`, the program's name first.
+    ///
+    /// # Errors
+    /// It is another verb's, or none.
+    pub fn benchmark_of(command: Vec<&str>) -> Result<benchmark::Args, String> {
+        match Self::try_parse_from(&command) {
+            Ok(Self { command: Command::Benchmark(args), .. }) => Ok(args),
+            Ok(_) => Err(format!("{:?} does not call isogloss benchmark", command.join(" "))),
+            Err(error) => Err(exit::in_one_line(&error.render().to_string())),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! How the program ends: 0 for done, 2 for a fault in what it was given, 1 for a fault of its own.
+//! How the program ends: 0 for done, 2 for a fault in what it was given, 1 for a fault of its own, or
+//! for what `verify` finds to differ.
 
 use clap::error::ErrorKind;
 use std::fmt;
@@ -67,7 +68,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// A message of clap without its usage: the paragraphs that say what is wrong, and where to read on.
-fn in_one_line(rendered: &str) -> String {
+pub fn in_one_line(rendered: &str) -> String {
     let said = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
     let lines = rendered.lines().map(str::trim).take_while(said).filter(|line| !line.is_empty());
     let mut message = String::new();

@@ -5,6 +5,7 @@ mod cli;
 mod cmd;
 mod exit;
 mod files;
+mod hashes;
 mod input;
 mod model;
 mod progress;

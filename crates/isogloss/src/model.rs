@@ -62,6 +62,8 @@ pub struct Model {
     pub name: String,
     /// Of its files: what tells it from any other.
     pub hash: String,
+    /// Where its files are.
+    pub folder: PathBuf,
 }
 
 impl Model {
@@ -73,7 +75,7 @@ impl Model {
         let folder = isogloss_model::resolve(name)?;
         let mut encoder = BiEncoder::load(name, overrides)?;
         encoder.set_calibration(None);
-        Ok(Self { encoder: Arc::new(encoder), name: short_name(name, &folder), hash: hash(&folder, false)? })
+        Ok(Self { encoder: Arc::new(encoder), name: short_name(name, &folder), hash: hash(&folder, false)?, folder })
     }
 
     /// As [`Model::load`], with its calibration, if it has one that is not to be left out.
@@ -91,7 +93,7 @@ impl Model {
             return Err(Fault::new(&path, format!("{error} (--uncalibrated)")).into());
         }
         encoder.set_missing_calibration(options.calibration_missing);
-        Ok(Self { encoder: Arc::new(encoder), name: short_name(name, &folder), hash: hash(&folder, true)? })
+        Ok(Self { encoder: Arc::new(encoder), name: short_name(name, &folder), hash: hash(&folder, true)?, folder })
     }
 
     /// What this model needs to know of a text's language: nothing where it is not calibrated.
@@ -162,12 +164,8 @@ fn short_name(name: &str, folder: &Path) -> String {
 /// # Errors
 /// The folder cannot be read.
 pub fn hash(folder: &Path, calibrated: bool) -> isogloss_ir::Result<String> {
-    let mut files = Vec::new();
-    list(folder, &mut files)?;
-    files.retain(|file| calibrated || *file != folder.join(CALIBRATION_FILE));
-    files.sort();
     let mut hash = Xxh3::new();
-    for file in files {
+    for file in files(folder, calibrated)? {
         let place = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().into_owned();
         let mut reader = fs::File::open(&file).map_err(|e| Error::io(&file, e))?;
         let bytes = reader.metadata().map_err(|e| Error::io(&file, e))?.len();
@@ -175,6 +173,18 @@ pub fn hash(folder: &Path, calibrated: bool) -> isogloss_ir::Result<String> {
         std::io::copy(&mut reader, &mut HashWriter(&mut hash)).map_err(|e| Error::io(&file, e))?;
     }
     Ok(format!("{:032x}", hash.digest128()))
+}
+
+/// The files that [`hash`] reads, in its order.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn files(folder: &Path, calibrated: bool) -> isogloss_ir::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    list(folder, &mut files)?;
+    files.retain(|file| calibrated || *file != folder.join(CALIBRATION_FILE));
+    files.sort();
+    Ok(files)
 }
 
 /// Lets a hash be written to.

@@ -13,6 +13,8 @@ use crate::files::check_ours;
 use crate::model::{Model, ModelOptions, positive};
 use crate::result::{BenchmarkResult, RESULT};
 use crate::sheet::Form;
+pub use manifest::surroundings;
+
 use catalogue::{Benchmark, Kind};
 use isogloss_ir::{Bootstrap, Lang};
 use report::View;
@@ -30,19 +32,19 @@ pub struct Args {
 
     /// The benchmark's folder or file, as published.
     #[arg(long, value_name = "DIR|FILE")]
-    data: Option<PathBuf>,
+    pub data: Option<PathBuf>,
 
     /// A model folder, or the name of a model in the local cache.
     #[arg(long, conflicts_with = "run")]
-    model: Option<String>,
+    pub model: Option<String>,
 
     /// What was found elsewhere: a TREC run, a folder of runs named after their tasks (`fi.trec`), or XOR-Retrieve's predictions.
     #[arg(long, value_name = "FILE|DIR")]
-    run: Option<PathBuf>,
+    pub run: Option<PathBuf>,
 
     /// Folder of results, runs and vectors.
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
 
     /// Only these languages, apart by commas [default: all that are there].
     #[arg(long, value_name = "LANG", value_delimiter = ',')]
@@ -76,6 +78,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return catalogue::list(args.form);
     }
     let result = judge(args)?;
+    if let Some(out) = &args.out {
+        eprintln!("results: {}", out.join(RESULT).display());
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     match args.form {
         Form { json: true, .. } => {
@@ -90,7 +95,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Judges, and writes what is kept.
-fn judge(args: &Args) -> anyhow::Result<BenchmarkResult> {
+///
+/// # Errors
+/// Data, model or run cannot be read, or the folder cannot be written.
+pub fn judge(args: &Args) -> anyhow::Result<BenchmarkResult> {
     let benchmark = catalogue::find(&args.name)?;
     let data =
         args.data.as_deref().ok_or_else(|| Fault::option("--data", format!("is needed; {}", benchmark.layout)))?;
@@ -185,6 +193,5 @@ fn keep(judged: &Judged, views: &[View], result: &BenchmarkResult) -> anyhow::Re
     }
     let json = serde_json::to_string_pretty(result)? + "\n";
     isogloss_ir::write_atomic(judged.place.join(RESULT), json.as_bytes())?;
-    eprintln!("results: {}", judged.place.join(RESULT).display());
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod report;
 pub mod search;
 pub mod tokenizer;
 pub mod train;
+pub mod verify;
 
 use clap::Subcommand;
 
@@ -43,6 +44,8 @@ pub enum Command {
     Benchmark(benchmark::Args),
     /// Show results side by side: a page, Markdown, CSV, or MTEB's JSON.
     Report(report::Args),
+    /// Judge again as a result's manifest says, and tell what differs.
+    Verify(verify::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
 }
@@ -63,6 +66,7 @@ impl Command {
             Self::Fuse(args) => fuse::run(&args),
             Self::Benchmark(args) => benchmark::run(&args),
             Self::Report(args) => report::run(&args),
+            Self::Verify(args) => verify::run(&args),
             Self::Completions(args) => completions::run(&args),
         }
     }
