@@ -11,8 +11,10 @@ mod language_tag;
 mod manifest;
 mod markup;
 mod table;
+mod worst;
 
 use crate::exit::Fault;
+use crate::result::miss::{self, Miss, WORST};
 use crate::result::{BenchmarkResult, Figures, Summary};
 use change::Change;
 use isogloss_ir::{Lang, Resampling};
@@ -51,6 +53,8 @@ pub struct Entry<'a> {
     pub summary: &'a Summary,
     /// Which of the result's views.
     pub at: usize,
+    /// The questions that it answered worst.
+    pub misses: Vec<Miss>,
 }
 
 /// All there is to show.
@@ -90,13 +94,15 @@ impl<'a> Report<'a> {
     /// Puts together what belongs together and tests the differences.
     ///
     /// # Errors
-    /// Values by query are missing or malformed.
+    /// Values by query are missing or malformed, or the worst queries are.
     pub fn new(systems: &'a [System], resampling: Resampling) -> anyhow::Result<Self> {
         let mut tasks: Vec<Task> = Vec::new();
         for system in systems {
             let benchmark = system.result.benchmark.as_str();
+            let worst = miss::read(&system.folder.join(WORST))?;
             for (at, summary) in system.result.views.iter().enumerate() {
-                let entry = Entry { system, summary, at };
+                let misses = worst.iter().filter(|miss| miss.view == summary.view).cloned().collect();
+                let entry = Entry { system, summary, at, misses };
                 match tasks.iter_mut().find(|task| (task.benchmark, task.view) == (benchmark, summary.view.as_str())) {
                     Some(task) => task.entries.push(entry),
                     None => {

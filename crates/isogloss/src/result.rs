@@ -1,6 +1,7 @@
 //! The folder that `benchmark` writes and `report`, `compare` and `verify` read.
 
 pub mod figures;
+pub mod miss;
 
 pub use figures::{Figures, Summary};
 

@@ -71,6 +71,7 @@ fn a_page_holds_everything_and_escapes_it() {
     sandbox.ok("report new=o/new --baseline <b>&old=o/old --out r.html");
     let html = String::from_utf8(sandbox.read("r.html")).unwrap();
     is_well_formed(&html).unwrap();
+    assert!(!html.contains("<script") && html.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{html}");
     assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("url("), "not self-contained");
     assert!(html.contains("&lt;b&gt;&amp;old"), "a system's name is text too");
     for told in [
@@ -80,6 +81,7 @@ fn a_page_holds_everything_and_escapes_it() {
         "class=\"whisker\"",
         "nDCG@10: new against",
         "<span class=\"good\">higher</span>",
+        "<p class=\"query\" dir=\"auto\" lang=\"ar\">مرحبا بالعالم ? ",
         "xxh3",
     ] {
         assert!(html.contains(told), "{told}");
@@ -142,6 +144,9 @@ fn what_cannot_be_shown_is_refused() {
     sandbox.copy(&sandbox.path("o/new"), "half");
     std::fs::remove_file(sandbox.path("half/per_query.jsonl")).unwrap();
     refused(&sandbox, "report half o/old", &["per_query.jsonl"]);
+    sandbox.copy(&sandbox.path("o/new"), "odd");
+    sandbox.write("odd/worst.jsonl", "{}\n");
+    refused(&sandbox, "report odd", &["worst.jsonl", "line 1"]);
 }
 
 #[test]

@@ -7,10 +7,12 @@ mod manifest;
 mod report;
 mod retrieval;
 mod sentences;
+mod worst;
 
 use crate::exit::Fault;
 use crate::files::check_ours;
 use crate::model::{Model, ModelOptions, positive};
+use crate::result::miss::{self, Miss, WORST};
 use crate::result::{BenchmarkResult, RESULT};
 use crate::sheet::Form;
 pub use manifest::surroundings;
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// Which benchmark, its data, and what is judged.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss benchmark list\n  isogloss benchmark tatoeba --data LASER/data/tatoeba/v1 --model out/model\n  isogloss benchmark beir --data scifact --model out/model --out judged/scifact\n  isogloss benchmark mr-tydi --data mrtydi --run runs/ --json\n  isogloss benchmark xor-retrieve --data xor --run predictions.json\n\nWith --out it writes result.json (figures, intervals and all they depend on), per_query.jsonl for `isogloss compare`,\nthe runs and the vectors; killed and started again it goes on with the vectors that are there."
+    after_help = "Examples:\n  isogloss benchmark list\n  isogloss benchmark tatoeba --data LASER/data/tatoeba/v1 --model out/model\n  isogloss benchmark beir --data scifact --model out/model --out judged/scifact\n  isogloss benchmark mr-tydi --data mrtydi --run runs/ --json\n  isogloss benchmark xor-retrieve --data xor --run predictions.json\n\nWith --out it writes result.json (figures, intervals and all they depend on), per_query.jsonl for `isogloss compare`,\nworst.jsonl for `isogloss report`, the runs and the vectors; killed and started again it goes on with the vectors that are there."
 )]
 pub struct Args {
     /// The benchmark, or `list` for all of them with their files, licences and sizes.
@@ -56,6 +58,10 @@ pub struct Args {
 
     #[command(flatten)]
     options: ModelOptions,
+
+    /// Questions of each language whose texts and hits are kept in worst.jsonl, those that fared worst.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    worst: usize,
 
     /// Bootstrap resamples behind the intervals; 0 for no intervals.
     #[arg(long, value_name = "N", default_value_t = Bootstrap::default().resamples)]
@@ -133,6 +139,11 @@ impl Judged<'_> {
         self.args.lang.is_empty() || self.args.lang.contains(&lang)
     }
 
+    /// How many of the worst questions of each language are kept: none without a folder to keep them in.
+    fn worst(&self) -> usize {
+        if self.args.out.is_some() { self.args.worst } else { 0 }
+    }
+
     /// The run given in place of a model.
     ///
     /// # Errors
@@ -188,6 +199,8 @@ impl Place {
 
 /// Writes the values by query, then the result.
 fn keep(judged: &Judged, views: &[View], result: &BenchmarkResult) -> anyhow::Result<()> {
+    let misses: Vec<Miss> = views.iter().flat_map(|view| view.worst.iter().cloned()).collect();
+    miss::write(&misses, &judged.place.join(WORST))?;
     for (at, view) in views.iter().enumerate() {
         view.per_query.write(judged.place.join(view.file_name(at)))?;
     }

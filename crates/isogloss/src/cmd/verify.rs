@@ -63,11 +63,12 @@ struct Verdict {
 /// Runs again, compares, prints.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let kept = BenchmarkResult::read(&args.result)?;
-    let again = recorded(args, &kept.manifest)?;
+    let mut again = recorded(args, &kept.manifest)?;
     note(&kept.manifest);
     let temporary = tempfile::tempdir().map_err(|e| isogloss_ir::Error::io(std::env::temp_dir(), e))?;
     let place = temporary.path().join("again");
-    let made = benchmark::judge(&benchmark::Args { out: Some(place.clone()), ..again })?;
+    again.out = Some(place.clone());
+    let made = benchmark::judge(&again)?;
     let (before, after) = (figures(&args.result, &kept)?, figures(&place, &made)?);
     let verdict = compared(&before, &after);
     print(&verdict, args.form)?;

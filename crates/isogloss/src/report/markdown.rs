@@ -3,6 +3,7 @@
 use super::change::{self, Change, difference, verdict};
 use super::{Entry, Report, Task};
 use crate::cmd::compare::table::{p_value, rows};
+use crate::result::miss::Passage;
 use crate::sheet::Sheet;
 use std::io::{self, Write};
 
@@ -22,6 +23,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         for found in &task.changes {
             changed(found, out)?;
         }
+        worst(task, out)?;
     }
     if report.tasks.iter().any(|task| !task.changes.is_empty()) {
         writeln!(out, "{}\n", change::legend(&report.resampling))?;
@@ -71,6 +73,30 @@ fn changed(change: &Change, out: &mut impl Write) -> io::Result<()> {
     }
     sheet.write(true, out)?;
     writeln!(out)
+}
+
+/// The worst queries, each with what is right and what was found first.
+fn worst(task: &Task, out: &mut impl Write) -> io::Result<()> {
+    if task.entries.iter().any(|entry| !entry.misses.is_empty()) {
+        writeln!(out, "### Worst queries\n")?;
+    }
+    for (entry, miss) in task.entries.iter().flat_map(|entry| entry.misses.iter().map(move |miss| (entry, miss))) {
+        let figure = format!("{} {:.4}, {}", miss.measure, miss.value, entry.system.name);
+        writeln!(out, "- {} ({})", passage(&miss.query), plain(&figure))?;
+        for gold in &miss.gold {
+            let rank = gold.rank.map_or("not found".into(), |rank| format!("rank {rank}"));
+            writeln!(out, "  - right, {rank}: {}", passage(&gold.doc))?;
+        }
+        for (rank, hit) in (1..).zip(&miss.found) {
+            writeln!(out, "  - found, rank {rank}: {}", passage(&hit.doc))?;
+        }
+    }
+    writeln!(out)
+}
+
+fn passage(passage: &Passage) -> String {
+    let lang = passage.lang.map_or("language not named".into(), |lang| lang.to_string());
+    format!("**{lang}** {} {}", plain(&passage.id), plain(&passage.text))
 }
 
 /// Text in which nothing is markup, neither Markdown's nor HTML's.

@@ -2,7 +2,7 @@
 
 use super::change::{self, difference, verdict};
 use super::markup::{Table, Text};
-use super::{Report, Task, bars::bars, manifest, table::table};
+use super::{Report, Task, bars::bars, manifest, table::table, worst};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("style.css");
@@ -93,5 +93,6 @@ fn task_section(task: &Task, report: &Report) -> String {
         ),
     };
     let missing: String = task.entries.iter().map(missing).collect();
-    format!("{}{}{missing}{}", bars(task, task.measure()), table(task), change::section(task, &report.resampling))
+    let changes = change::section(task, &report.resampling);
+    format!("{}{}{missing}{changes}{}", bars(task, task.measure()), table(task), worst::section(task))
 }

@@ -1,5 +1,6 @@
 //! What a benchmark found: tables for people, and one JSON document.
 
+use crate::result::miss::Miss;
 use crate::result::{BenchmarkResult, Summary, per_query_file};
 use crate::sheet::Sheet;
 use isogloss_ir::{Bootstrap, Lang, PerQuery};
@@ -17,12 +18,14 @@ pub struct View {
     pub missing: usize,
     /// Languages whose mean is told besides, where all of them are there.
     pub groups: Vec<(&'static str, BTreeSet<Lang>)>,
+    /// The questions of each language that fared worst, where they are kept.
+    pub worst: Vec<Miss>,
 }
 
 impl View {
     /// No questions yet.
     pub fn new(name: &'static str, measures: Vec<String>) -> Self {
-        Self { name, per_query: PerQuery::new(measures), missing: 0, groups: Vec::new() }
+        Self { name, per_query: PerQuery::new(measures), missing: 0, groups: Vec::new(), worst: Vec::new() }
     }
 
     /// Where the values of the `at`-th view go.

@@ -2,8 +2,10 @@
 
 use super::encode::{encode, rows, some_queries};
 use super::report::View;
+use super::worst::{Candidate, Place, Worst, of_ranking, surest};
 use super::{Judged, Model};
 use crate::exit::Fault;
+use crate::result::miss::{Miss, Passage};
 use crate::run_out::TAG;
 use isogloss_dense::{Flat, Index, Side, VectorStore};
 use isogloss_ir::protocol::{Corpus, Retrieval, Task};
@@ -29,6 +31,7 @@ pub fn views(judged: &Judged, mut all: Retrieval) -> anyhow::Result<Vec<View>> {
     let mut searches = judged.model.as_ref().map(|model| Searches::new(judged, model, &all)).transpose()?;
     let measures: Vec<String> = all.scores.iter().map(ToString::to_string).collect();
     let mut views: Vec<View> = Vec::new();
+    let mut worst = Worst::new(judged.worst());
     for (at, task) in all.tasks.iter().enumerate() {
         if !views.iter().any(|view| view.name == task.view) {
             views.push(View::new(task.view, measures.clone()));
@@ -39,7 +42,7 @@ pub fn views(judged: &Judged, mut all: Retrieval) -> anyhow::Result<Vec<View>> {
         if untold > 0 && judged.args.lang.is_empty() && task.only.is_none() {
             eprintln!("note: {}: judged queries without text, left out: {untold}", task.name);
         }
-        let mut tally = Tally { all: &all, task, langs, view };
+        let mut tally = Tally { all: &all, task, langs, view, worst: &mut worst };
         match &mut searches {
             Some(searches) => searches.search(task, |part| tally.take(part))?,
             None => tally.take(&runs[at]),
@@ -47,6 +50,10 @@ pub fn views(judged: &Judged, mut all: Retrieval) -> anyhow::Result<Vec<View>> {
         tally.finish();
     }
     views.retain(|view| !view.per_query.is_empty());
+    worst.fill(&all)?;
+    for miss in worst.into_misses() {
+        views.iter_mut().filter(|view| view.name == miss.view).for_each(|view| view.worst.push(miss.clone()));
+    }
     some_queries(views.len(), judged.data)?;
     Ok(views)
 }
@@ -57,6 +64,7 @@ struct Tally<'a> {
     task: &'a Task,
     langs: BTreeMap<&'a String, Lang>,
     view: &'a mut View,
+    worst: &'a mut Worst,
 }
 
 impl Tally<'_> {
@@ -77,7 +85,15 @@ impl Tally<'_> {
 
     fn insert(&mut self, query: &str, lang: Lang, ranking: &[(String, f32)]) {
         let judgements = self.task.qrels.get(query).expect("languages are of judged questions");
-        let values = self.all.scores.iter().map(|score| score.of(ranking, judgements)).collect();
+        let values: Vec<f64> = self.all.scores.iter().map(|score| score.of(ranking, judgements)).collect();
+        if self.worst.wants(self.view.name, lang, values[0], surest(ranking)) {
+            let (found, gold) = of_ranking(ranking, judgements);
+            let (view, measure) = (self.view.name.to_owned(), self.all.scores[0].to_string());
+            let query = Passage { id: query.to_owned(), ..Passage::default() };
+            let miss = Miss { view, lang, measure, value: values[0], query, found, gold };
+            let place = Some(Place { queries: self.task.queries, corpus: self.task.corpus });
+            self.worst.offer(self.view.name, Candidate { miss, place });
+        }
         self.view.per_query.insert(self.all.full_id(self.task, query), Some(lang), values);
     }
 }

@@ -4,8 +4,11 @@ use super::Judged;
 use super::catalogue::Measured;
 use super::encode::{encode, rows, some_queries};
 use super::report::View;
+use super::worst::{Candidate, Worst, short};
 use crate::exit::Fault;
+use crate::result::miss::{Gold, Hit, Miss, Passage};
 use isogloss_dense::{Bitext, Margin, Side, Vectors, l2_normalize};
+use isogloss_ir::Lang;
 use isogloss_ir::protocol::Sentences;
 use std::collections::HashMap;
 
@@ -30,6 +33,7 @@ pub fn views(judged: &Judged, all: Sentences, measured: Measured) -> anyhow::Res
     let mut view = View::new("all", measures);
     view.groups =
         all.groups.iter().map(|(name, langs)| (*name, langs.iter().filter_map(|l| l.parse().ok()).collect())).collect();
+    let mut worst = Worst::new(judged.worst());
     let mut pivots: HashMap<usize, Vectors> = HashMap::new();
     let vectors = |at: usize| -> anyhow::Result<Vectors> {
         let (name, texts) = &all.sides[at];
@@ -48,11 +52,21 @@ pub fn views(judged: &Judged, all: Sentences, measured: Measured) -> anyhow::Res
         }
         let foreign = vectors(pair.foreign)?;
         let bitext = Bitext::new(foreign.view(), pivots[&pair.pivot].view(), NEIGHBOURS)?;
-        let hit = |found: Vec<u32>| {
-            found.into_iter().zip(0u32..).map(|(found, row)| f64::from(found == row)).collect::<Vec<_>>()
+        let hit = |found: &Vec<u32>| {
+            found.iter().copied().zip(0u32..).map(|(found, row)| f64::from(found == row)).collect::<Vec<_>>()
         };
-        let (forth, back) = (hit(bitext.nearest()), hit(bitext.nearest_back()));
-        let margin = [bitext.rescored(Margin::Ratio), bitext.rescored_back(Margin::Ratio)].map(hit);
+        let nearest = [bitext.nearest(), bitext.nearest_back()];
+        let (forth, back) = (hit(&nearest[0]), hit(&nearest[1]));
+        let margin = [bitext.rescored(Margin::Ratio), bitext.rescored_back(Margin::Ratio)].map(|found| hit(&found));
+        let sides = [pair.foreign, pair.pivot].map(|at| &all.sides[at]);
+        let vectors = [&foreign, &pivots[&pair.pivot]];
+        let directions = [
+            (vectors, sides, &nearest[0], "xx-en"),
+            ([vectors[1], vectors[0]], [sides[1], sides[0]], &nearest[1], "en-xx"),
+        ];
+        for (vectors, sides, found, direction) in directions {
+            wrong(pair.lang, vectors, sides, found, direction, &mut worst);
+        }
         for row in 0..foreign.len() {
             let mut values = vec![back[row], forth[row], (forth[row] + back[row]) / 2.0];
             if measured == Measured::AccuracyAndXsim {
@@ -62,5 +76,38 @@ pub fn views(judged: &Judged, all: Sentences, measured: Measured) -> anyhow::Res
         }
     }
     some_queries(view.per_query.len(), judged.data)?;
+    view.worst = worst.into_misses();
     Ok(vec![view])
+}
+
+/// Offers the sentences of one side whose nearest of the other is not their translation.
+fn wrong(
+    lang: Lang,
+    [asked, searched]: [&Vectors; 2],
+    [asking, answering]: [&(String, Vec<String>); 2],
+    nearest: &[u32],
+    direction: &str,
+    worst: &mut Worst,
+) {
+    let passage = |(name, texts): &(String, Vec<String>), at: usize| Passage {
+        id: at.to_string(),
+        lang: name.parse().ok(),
+        text: short(&texts[at]),
+    };
+    for (row, found) in nearest.iter().map(|found| *found as usize).enumerate() {
+        let score: f32 = asked.row(row).iter().zip(searched.row(found)).map(|(a, b)| a * b).sum();
+        if row == found || !worst.wants("all", lang, 0.0, score) {
+            continue;
+        }
+        let miss = Miss {
+            view: "all".into(),
+            lang,
+            measure: format!("A@1({direction})"),
+            value: 0.0,
+            query: passage(asking, row),
+            found: vec![Hit { doc: passage(answering, found), score: Some(score), gold: false }],
+            gold: vec![Gold { doc: passage(answering, row), rank: None }],
+        };
+        worst.offer("all", Candidate { miss, place: None });
+    }
 }
