@@ -11,11 +11,11 @@ pub use translations::{Translations, question_of};
 
 use crate::error::{Error, Result, snippet};
 use crate::{DocId, Lang, Qrels, QueryId, Run};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What [`language_bias`] finds. Shares are in 0..=1; ranks count from 1.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LanguageBias {
     /// Ranks read for shares and overlaps.
     pub k: usize,
@@ -46,7 +46,7 @@ pub struct LanguageBias {
 }
 
 /// The queries of one language.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueryLang {
     /// How many there are.
     pub queries: usize,
@@ -61,7 +61,7 @@ pub struct QueryLang {
 }
 
 /// Queries of one language and documents of another (or the same).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// The documents' share of the queries' top `k`.
     pub share: f64,

@@ -10,6 +10,7 @@ mod change;
 mod language_tag;
 mod manifest;
 mod markup;
+mod matrix;
 mod table;
 mod worst;
 

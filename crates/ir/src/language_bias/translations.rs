@@ -2,11 +2,11 @@
 
 use super::{Ranked, mean};
 use crate::Lang;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How the translations of one question fare, over questions asked in two languages or more.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Translations {
     /// How many there are.
     pub questions: usize,

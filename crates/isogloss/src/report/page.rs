@@ -2,7 +2,7 @@
 
 use super::change::{self, difference, verdict};
 use super::markup::{Table, Text};
-use super::{Report, Task, bars::bars, manifest, table::table, worst};
+use super::{Report, Task, bars::bars, manifest, matrix, table::table, worst};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("style.css");
@@ -94,5 +94,6 @@ fn task_section(task: &Task, report: &Report) -> String {
     };
     let missing: String = task.entries.iter().map(missing).collect();
     let changes = change::section(task, &report.resampling);
-    format!("{}{}{missing}{changes}{}", bars(task, task.measure()), table(task), worst::section(task))
+    let matrices = matrix::section(task);
+    format!("{}{}{missing}{changes}{matrices}{}", bars(task, task.measure()), table(task), worst::section(task))
 }

@@ -1,7 +1,7 @@
 //! Means by language with their intervals, as a result keeps them.
 
 use isogloss_ir::bootstrap::Interval;
-use isogloss_ir::{Bootstrap, Lang, PerQuery};
+use isogloss_ir::{Bootstrap, Lang, LanguageBias, PerQuery};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,9 @@ pub struct Summary {
     pub macro_mean: Figures,
     /// The mean of all questions.
     pub all: Figures,
+    /// How much languages were preferred, where documents in several were searched at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_bias: Option<LanguageBias>,
 }
 
 /// Means and how sure they are.
@@ -116,6 +119,7 @@ impl Summary {
                 .collect(),
             macro_mean: Figures::of_langs(rows.values(), measures, bootstrap),
             all: Figures::of_langs([&rows.values().flatten().copied().collect()], measures, bootstrap),
+            language_bias: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::result::miss::Miss;
 use crate::result::{BenchmarkResult, Summary, per_query_file};
 use crate::sheet::Sheet;
-use isogloss_ir::{Bootstrap, Lang, PerQuery};
+use isogloss_ir::{Bootstrap, Lang, LanguageBias, PerQuery};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -20,12 +20,21 @@ pub struct View {
     pub groups: Vec<(&'static str, BTreeSet<Lang>)>,
     /// The questions of each language that fared worst, where they are kept.
     pub worst: Vec<Miss>,
+    /// How much languages were preferred, where documents in several were searched at once.
+    pub language_bias: Option<LanguageBias>,
 }
 
 impl View {
     /// No questions yet.
     pub fn new(name: &'static str, measures: Vec<String>) -> Self {
-        Self { name, per_query: PerQuery::new(measures), missing: 0, groups: Vec::new(), worst: Vec::new() }
+        Self {
+            name,
+            per_query: PerQuery::new(measures),
+            missing: 0,
+            groups: Vec::new(),
+            worst: Vec::new(),
+            language_bias: None,
+        }
     }
 
     /// Where the values of the `at`-th view go.
@@ -34,7 +43,8 @@ impl View {
     }
 
     fn summary(&self, bootstrap: &Bootstrap) -> Summary {
-        Summary::new(self.name, &self.per_query, self.missing, &self.groups, bootstrap)
+        let summary = Summary::new(self.name, &self.per_query, self.missing, &self.groups, bootstrap);
+        Summary { language_bias: self.language_bias.clone(), ..summary }
     }
 }
 

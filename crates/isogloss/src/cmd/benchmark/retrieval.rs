@@ -9,13 +9,17 @@ use crate::result::miss::{Miss, Passage};
 use crate::run_out::TAG;
 use isogloss_dense::{Flat, Index, Side, VectorStore};
 use isogloss_ir::protocol::{Corpus, Retrieval, Task};
-use isogloss_ir::{Lang, Run};
-use std::collections::{BTreeMap, HashMap};
+use isogloss_ir::{Lang, LanguageBias, Pool, Qrels, QueryId, Run, language_bias};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Documents of a query that are kept in a run: at least, and where measures read all.
 const KEPT: [usize; 2] = [100, 1000];
+
+/// Ranks read for the languages of what is found first.
+const BIAS_DEPTH: usize = 10;
 
 /// Hits in memory at once, about.
 const HITS: usize = 4 << 20;
@@ -43,14 +47,21 @@ pub fn views(judged: &Judged, mut all: Retrieval) -> anyhow::Result<Vec<View>> {
             eprintln!("note: {}: judged queries without text, left out: {untold}", task.name);
         }
         let mut tally = Tally { all: &all, task, langs, view, worst: &mut worst };
-        match &mut searches {
-            Some(searches) => searches.search(task, |part| tally.take(part))?,
-            None => tally.take(&runs[at]),
-        }
+        let found = match &mut searches {
+            Some(searches) => Cow::Owned(searches.search(task, |part| tally.take(part))?),
+            None => {
+                tally.take(&runs[at]);
+                Cow::Borrowed(&runs[at])
+            }
+        };
         tally.finish();
+        view.language_bias = bias(&all, task, &found)?.or(view.language_bias.take());
     }
     views.retain(|view| !view.per_query.is_empty());
-    worst.fill(&all)?;
+    if let Err(error) = worst.fill(&all) {
+        // A run can be judged without the documents it names.
+        eprintln!("note: the worst queries are kept without texts: {error}");
+    }
     for miss in worst.into_misses() {
         views.iter_mut().filter(|view| view.name == miss.view).for_each(|view| view.worst.push(miss.clone()));
     }
@@ -98,6 +109,34 @@ impl Tally<'_> {
     }
 }
 
+/// How much languages are preferred in a pool of several: of a task whose questions and documents name theirs.
+fn bias(all: &Retrieval, task: &Task, found: &Run) -> anyhow::Result<Option<LanguageBias>> {
+    let langs: BTreeMap<QueryId, Lang> = all.langs(task)?.into_iter().map(|(id, lang)| (id.clone(), lang)).collect();
+    if task.lang.is_some() || task.only.is_some() || langs.values().any(|lang| lang.as_str() == "und") {
+        return Ok(None);
+    }
+    let mut qrels = Qrels::default();
+    for (query, judged) in task.qrels.iter().filter(|(query, _)| langs.contains_key(*query)) {
+        for (doc, grade) in judged {
+            qrels.insert(query.clone(), doc.clone(), *grade);
+        }
+    }
+    let ranked = found.iter().flat_map(|(_, hits)| hits.iter().take(BIAS_DEPTH).map(|(doc, _)| doc.as_str()));
+    let judged = qrels.iter().flat_map(|(_, judged)| judged.keys().map(String::as_str));
+    let named: HashSet<&str> = ranked.chain(judged).collect();
+    // A document without language ends the reading: such a pool has no matrix, nor has a run whose documents are not there.
+    let docs = all.corpora[task.corpus].docs.read();
+    let pool = match docs.and_then(|docs| Pool::of(docs, |id| named.contains(id))) {
+        Ok(pool) if pool.langs().count() > 1 => pool,
+        _ => return Ok(None),
+    };
+    if !found.iter().any(|(query, _)| qrels.get(query).is_some()) {
+        return Ok(None);
+    }
+    let bias = language_bias(found, &qrels, &langs, &pool, BIAS_DEPTH);
+    Ok(bias.inspect_err(|error| eprintln!("note: no matrix of languages: {error}")).ok())
+}
+
 /// Leaves out what is in other languages than those asked for.
 fn choose(judged: &Judged, all: &mut Retrieval) {
     all.tasks.retain(|task| task.lang.is_none_or(|lang| judged.wants(lang)));
@@ -139,8 +178,8 @@ impl<'a> Searches<'a> {
         Ok(Self { judged, model, all, docs: HashMap::new(), queries: HashMap::new() })
     }
 
-    /// Searches for a task's judged questions, hands over what is found part by part, and writes the run.
-    fn search(&mut self, task: &Task, mut tell: impl FnMut(&Run)) -> anyhow::Result<()> {
+    /// Searches for a task's judged questions, hands over what is found part by part, and writes the run and returns it.
+    fn search(&mut self, task: &Task, mut tell: impl FnMut(&Run)) -> anyhow::Result<Run> {
         let (queries, docs) = (self.query_vectors(task.queries)?, self.doc_vectors(task.corpus)?);
         let chosen = task.only.map(|lang| rows_of(&self.all.corpora[task.corpus], lang)).transpose()?;
         let index = match &chosen {
@@ -167,7 +206,7 @@ impl<'a> Searches<'a> {
         if self.judged.args.out.is_some() && !run.is_empty() {
             run.write(self.judged.place.join("runs").join(format!("{}.trec", task.name)), TAG)?;
         }
-        Ok(())
+        Ok(run)
     }
 
     fn doc_vectors(&mut self, at: usize) -> anyhow::Result<Arc<VectorStore>> {
