@@ -7,12 +7,20 @@ pub mod page;
 
 mod bars;
 mod change;
+mod curves;
 mod language_tag;
+mod log;
 mod manifest;
 mod markup;
 mod matrix;
+mod projection;
+mod scatter;
 mod table;
 mod worst;
+
+pub use log::Log;
+pub use projection::Projection;
+pub use scatter::Calibrated;
 
 use crate::exit::Fault;
 use crate::result::miss::{self, Miss, WORST};
@@ -66,6 +74,10 @@ pub struct Report<'a> {
     pub tasks: Vec<Task<'a>>,
     /// How differences were tested.
     pub resampling: Resampling,
+    /// Trainings to draw the curves of.
+    pub logs: Vec<Log>,
+    /// A model whose calibration is pictured.
+    pub calibrated: Option<Calibrated>,
 }
 
 impl System {
@@ -115,7 +127,7 @@ impl<'a> Report<'a> {
         for task in &mut tasks {
             task.changes = change::changes(&task.entries, &resampling)?;
         }
-        Ok(Self { systems, tasks, resampling })
+        Ok(Self { systems, tasks, resampling, logs: Vec::new(), calibrated: None })
     }
 }
 

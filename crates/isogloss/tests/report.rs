@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Sandbox, refused};
+use common::{Sandbox, refused, static_run};
 use serde_json::Value;
 
 /// A text that would run, were it not escaped.
@@ -131,6 +131,49 @@ fn csv_and_markdown_and_mtebs_json() {
     sandbox.ok("report o/old --out r.json");
     let list: Value = serde_json::from_slice(&sandbox.read("r.json")).unwrap();
     assert_eq!(list[0]["task_name"], "beir");
+}
+
+#[test]
+fn a_log_becomes_curves() {
+    let sandbox = judged();
+    let step = |step: usize| {
+        format!("{{\"step\":{step},\"loss\":{}.5,\"terms\":{{\"c.nce\":1.0}},\"epoch\":0.1}}\n", 9 - step)
+    };
+    sandbox.write(
+        "t/log.jsonl",
+        format!("{}{}{{\"step\":2,\"measure\":\"acc<1\",\"value\":0.5,\"best\":true}}\n{{\"st", step(1), step(2)),
+    );
+    let html = sandbox.ok("report o/new --log first=t --log t/log.jsonl");
+    is_well_formed(&html).unwrap();
+    assert_eq!(html.matches("<polyline").count(), 2 * 3, "loss, a term and a measure of two logs");
+    assert!(html.contains("acc&lt;1") && html.contains("<li><svg") && html.contains("first</li>"), "{html}");
+    sandbox.write("bad.jsonl", format!("{}{{\"loss\":1}}\n", step(1)));
+    refused(&sandbox, "report o/new --log bad.jsonl", &["bad.jsonl", "line 2", "`step`"]);
+    sandbox.write("empty.jsonl", "");
+    refused(&sandbox, "report o/new --log empty.jsonl", &["empty.jsonl", "no step"]);
+}
+
+#[test]
+fn a_calibrated_model_is_pictured_before_and_after() {
+    let sandbox = Sandbox::with_data();
+    sandbox.write("s.toml", static_run("s", 30));
+    sandbox.ok("train s.toml");
+    sandbox.copy(&sandbox.path("s/model"), "m");
+    let copy = |from: &str, to: &str| sandbox.write(to, sandbox.read(from));
+    ["corpus.jsonl", "queries.jsonl", "qrels.tsv"].iter().for_each(|name| copy(name, &format!("beir/{name}")));
+    sandbox.ok("benchmark beir --data beir --model m --out o");
+    refused(&sandbox, "report o --calibration m --text queries.jsonl corpus.jsonl", &["m", "not calibrated"]);
+    sandbox.ok("calibrate m --min-texts 40 --text queries.jsonl corpus.jsonl");
+    refused(&sandbox, "report o --calibration m", &["--text"]);
+    sandbox.write("fi.txt", "yksi\nkaksi\nkolme\n");
+    refused(&sandbox, "report o --calibration m --text fi=fi.txt", &["fi.txt", "fi"]);
+    let html = sandbox.ok("report o --calibration m --text queries.jsonl corpus.jsonl --sample 20");
+    is_well_formed(&html).unwrap();
+    assert!(html.contains("40 sentences in 2 languages, calibration by scale"), "{html}");
+    let told = html.split("Variance between the languages: ").nth(1).unwrap();
+    let share = |part: &str| part.trim().split(' ').next().unwrap().parse::<f64>().unwrap();
+    let (before, after) = told.split_once(", ").unwrap();
+    assert!(share(before) > share(after), "{told}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! `isogloss report`: results side by side, to look at in a browser or to read with other programs.
 
+mod calibration;
+
 use crate::exit::Fault;
+use crate::input::Input;
 use crate::model::positive;
-use crate::report::{Report, System, csv, markdown, mteb, page::page};
+use crate::report::{Log, Report, System, csv, markdown, mteb, page::page};
 use crate::run_out::refuse_folder;
 use isogloss_ir::{Resampling, write_atomic};
 use std::ffi::OsString;
@@ -12,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// What is shown, and how.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss report out/judged --out report.html\n  isogloss report new=out/new --baseline old=out/old --out report.html\n  isogloss report out/a out/b --format csv\n  isogloss report out/a out/b --format json --out mteb        # mteb/SYSTEM/REVISION/TASK.json"
+    after_help = "Examples:\n  isogloss report out/judged --out report.html\n  isogloss report new=out/new --baseline old=out/old --out report.html\n  isogloss report out/judged --log runs/out/first --calibration out/model --text en=en.txt sw=sw.txt --out report.html\n  isogloss report out/a out/b --format csv\n  isogloss report out/a out/b --format json --out mteb        # mteb/SYSTEM/REVISION/TASK.json"
 )]
 pub struct Args {
     /// Folders that `isogloss benchmark --out` wrote; NAME=DIR gives a system its name.
@@ -22,6 +25,22 @@ pub struct Args {
     /// What the others are compared with [default: the first result of each benchmark].
     #[arg(long, value_name = "[NAME=]RESULT")]
     baseline: Vec<OsString>,
+
+    /// Logs of trainings whose curves are drawn: a training's folder or its log.jsonl.
+    #[arg(long, value_name = "[NAME=]FILE")]
+    log: Vec<OsString>,
+
+    /// A calibrated model whose vectors of --text are pictured before and after its calibration.
+    #[arg(long, value_name = "MODEL", requires = "text")]
+    calibration: Option<String>,
+
+    /// Sentences for that: files as isogloss calibrate reads them; LANG=FILE declares the language of texts that name none.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "calibration")]
+    text: Vec<Input>,
+
+    /// Sentences of each language: the first.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 200)]
+    sample: usize,
 
     /// A page; tables; MTEB's JSON, a file each task below the folder --out, or a list in one file; or a row for every
     /// figure [default: by the name of --out, else html].
@@ -61,7 +80,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let given = args.baseline.iter().chain(&args.results).map(|given| named(given));
     let systems = System::read_all(given)?;
     let resampling = Resampling { seed: args.seed, resamples: args.resamples, ..Resampling::default() };
-    let report = Report::new(&systems, resampling)?;
+    let mut report = Report::new(&systems, resampling)?;
+    if format == Format::Html {
+        let log = |given| named(given);
+        report.logs =
+            args.log.iter().map(log).map(|(name, path)| Log::read(name, &path)).collect::<anyhow::Result<_>>()?;
+        let model = args.calibration.as_deref();
+        report.calibrated = model.map(|model| calibration::calibrated(model, args)).transpose()?;
+    }
     let mut bytes = Vec::new();
     match (format, &args.out) {
         (Format::Json, Some(file)) if into_folder && file.is_file() => {

@@ -2,7 +2,7 @@
 
 use super::change::{self, difference, verdict};
 use super::markup::{Table, Text};
-use super::{Report, Task, bars::bars, manifest, matrix, table::table, worst};
+use super::{Report, Task, bars::bars, curves, manifest, matrix, scatter, table::table, worst};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("style.css");
@@ -11,6 +11,10 @@ const STYLE: &str = include_str!("style.css");
 pub fn page(report: &Report) -> String {
     let mut sections: Vec<(String, String)> = vec![("Overview".into(), overview(report))];
     sections.extend(report.tasks.iter().map(|task| (task.title(), task_section(task, report))));
+    if !report.logs.is_empty() {
+        sections.push(("Training".into(), curves::section(&report.logs)));
+    }
+    sections.extend(report.calibrated.iter().map(|it| ("Calibration".to_owned(), scatter::section(it))));
     sections.push(("What this depends on".into(), manifest::section(report)));
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
