@@ -28,7 +28,7 @@ use crate::result::{BenchmarkResult, Figures, Summary};
 use change::Change;
 use isogloss_ir::{Lang, Resampling};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A result under a name.
 pub struct System {
@@ -38,6 +38,8 @@ pub struct System {
     pub folder: PathBuf,
     /// Which of the colours it has: its own for each name.
     pub colour: usize,
+    /// What it was judged by: the benchmark, and where any collection can be, its name.
+    pub benchmark: String,
     /// What was found.
     pub result: BenchmarkResult,
 }
@@ -81,23 +83,27 @@ pub struct Report<'a> {
 }
 
 impl System {
-    /// Reads the results of folders under their names.
+    /// Reads the results of folders under their names, a folder named twice alike once.
     ///
     /// # Errors
     /// A folder holds none, or two results of one name are of one benchmark.
     pub fn read_all(named: impl IntoIterator<Item = (String, PathBuf)>) -> anyhow::Result<Vec<Self>> {
         let (mut systems, mut names): (Vec<Self>, Vec<String>) = (Vec::new(), Vec::new());
         for (name, folder) in named {
+            if systems.iter().any(|other| other.name == name && other.folder == folder) {
+                continue;
+            }
             let result = BenchmarkResult::read(&folder)?;
-            if systems.iter().any(|other| other.name == name && other.result.benchmark == result.benchmark) {
-                let problem = format!("is a second result of {} called {name}; name it: OTHER=DIR", result.benchmark);
+            let benchmark = benchmark_of(&result);
+            if systems.iter().any(|other| other.name == name && other.benchmark == benchmark) {
+                let problem = format!("is a second result of {benchmark} called {name}; name it: OTHER=DIR");
                 return Err(Fault::new(&folder, problem).into());
             }
             let colour = names.iter().position(|known| *known == name).unwrap_or_else(|| {
                 names.push(name.clone());
                 names.len() - 1
             });
-            systems.push(Self { name, folder, colour, result });
+            systems.push(Self { name, folder, colour, benchmark, result });
         }
         Ok(systems)
     }
@@ -111,7 +117,7 @@ impl<'a> Report<'a> {
     pub fn new(systems: &'a [System], resampling: Resampling) -> anyhow::Result<Self> {
         let mut tasks: Vec<Task> = Vec::new();
         for system in systems {
-            let benchmark = system.result.benchmark.as_str();
+            let benchmark = system.benchmark.as_str();
             let worst = miss::read(&system.folder.join(WORST))?;
             for (at, summary) in system.result.views.iter().enumerate() {
                 let misses = worst.iter().filter(|miss| miss.view == summary.view).cloned().collect();
@@ -179,6 +185,17 @@ impl Task<'_> {
             }
         }
         names
+    }
+}
+
+/// The benchmark of a result; those that take any collection are followed by the name of its folder or file.
+fn benchmark_of(result: &BenchmarkResult) -> String {
+    let path = result.manifest["data"]["path"].as_str().map(Path::new);
+    let name = path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = name.split('.').next().unwrap_or_default();
+    match result.benchmark.as_str() {
+        any @ ("beir" | "squad") if !stem.is_empty() && stem != any => format!("{any} {stem}"),
+        one => one.to_owned(),
     }
 }
 

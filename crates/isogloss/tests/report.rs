@@ -195,6 +195,21 @@ fn what_cannot_be_shown_is_refused() {
 }
 
 #[test]
+fn other_collections_are_tasks_of_their_own() {
+    let sandbox = judged();
+    sandbox.copy(&sandbox.path("beir"), "xq_r");
+    sandbox.ok("benchmark beir --data xq_r --run new.trec --out o/other");
+    let html = sandbox.ok("report o/new o/other");
+    assert!(
+        html.contains("<h2>beir</h2>") && html.contains("<h2>beir xq_r</h2>") && !html.contains("against"),
+        "{html}"
+    );
+    sandbox.write("beir/README.md", "read");
+    sandbox.ok("benchmark beir --data beir --run new.trec --out o/later");
+    assert!(sandbox.ok("report o/new o/later").contains("not of one revision"));
+}
+
+#[test]
 fn other_questions_are_not_compared() {
     let sandbox = judged();
     sandbox.ok("benchmark beir --data beir --run old.trec --lang ar --out o/part");

@@ -6,7 +6,7 @@ use isogloss_ir::bootstrap::Interval;
 use std::fmt::Write;
 
 /// Per cent of the width that the names of the rows take.
-const NAMES: f64 = 14.0;
+const NAMES: f64 = 18.0;
 
 /// Pixels of a bar.
 const BAR: usize = 9;

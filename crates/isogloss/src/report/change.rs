@@ -18,6 +18,8 @@ pub struct Change {
     pub system: String,
     /// The measure.
     pub measure: String,
+    /// Whether the two were judged on data of one revision.
+    pub same_data: bool,
     /// What the tests found, or why the two cannot be compared.
     pub found: Result<Comparison, String>,
 }
@@ -33,6 +35,7 @@ pub fn changes(entries: &[Entry], resampling: &Resampling) -> anyhow::Result<Vec
         return Ok(changes);
     }
     let before = values(baseline)?;
+    let revision = |entry: &Entry| entry.system.result.manifest["data"]["revision"].clone();
     for other in others {
         let after = values(other)?;
         for measure in before.measures() {
@@ -42,6 +45,7 @@ pub fn changes(entries: &[Entry], resampling: &Resampling) -> anyhow::Result<Vec
                 baseline: baseline.system.name.clone(),
                 system: other.system.name.clone(),
                 measure: measure.clone(),
+                same_data: revision(baseline) == revision(other),
                 found: found.map_err(|error| error.to_string()),
             });
         }
@@ -105,15 +109,16 @@ fn summary(change: &Change) -> String {
         0 => String::new(),
         _ => format!(" Of {all} languages {higher} significantly higher, {lower} significantly lower."),
     };
+    let other_data = if change.same_data { "" } else { " The two results' data are not of one revision." };
     let less = if is_error(&change.measure) { " It is an error: lower is better." } else { "" };
     change.whole().map_or(String::new(), |paired| {
         let (word, class) = verdict(paired, &change.measure);
-        format!("<p>{} <span class=\"{class}\">{word}</span>.{langs}{less}</p>\n", difference(paired))
+        format!("<p>{} <span class=\"{class}\">{word}</span>.{langs}{less}{other_data}</p>\n", difference(paired))
     })
 }
 
 fn table(found: &Comparison, measure: &str) -> Table {
-    let header = ["over", "queries", "baseline", "system", "difference", "p", "Holm p", "d_z", "detectable", ""];
+    let header = ["over", "difference", "", "p", "Holm p", "baseline", "system", "queries", "d_z", "detectable"];
     let mut table = Table::new(header);
     for (at, (over, paired)) in rows(found).enumerate() {
         let (word, class) = verdict(paired, measure);
@@ -121,15 +126,15 @@ fn table(found: &Comparison, measure: &str) -> Table {
             |value: Option<f64>, digits: usize| value.map_or("–".into(), |value| format!("{value:.digits$}"));
         let cells = [
             Text(&over).to_string(),
-            paired.queries.to_string(),
-            format!("{:.4}", paired.baseline),
-            format!("{:.4}", paired.mean),
             difference(paired),
+            format!("<span class=\"{class}\">{word}</span>"),
             Text(&p_value(paired.randomisation_test.p)).to_string(),
             paired.holm.map_or("–".into(), |holm| Text(&p_value(holm.randomisation_test)).to_string()),
+            format!("{:.4}", paired.baseline),
+            format!("{:.4}", paired.mean),
+            paired.queries.to_string(),
             number(paired.effect_size, 2),
             number(paired.detectable_difference, 4),
-            format!("<span class=\"{class}\">{word}</span>"),
         ];
         let means = found.by_lang.len();
         table.row(

@@ -9,7 +9,7 @@ pub fn section(report: &Report) -> String {
     let of = |system: &super::System| {
         let mut table = Table::new(["", "value"]);
         rows("", &system.result.manifest, &mut table);
-        details(&format!("{}, {}", system.name, system.result.benchmark), &table.to_string())
+        details(&format!("{}, {}", system.name, system.benchmark), &table.to_string())
     };
     report.systems.iter().map(of).collect()
 }

@@ -31,7 +31,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "## What this depends on\n")?;
     for system in report.systems {
         let manifest = &system.result.manifest;
-        writeln!(out, "- {}, {}: `{}`", plain(&system.name), system.result.benchmark, code(&manifest.to_string()))?;
+        writeln!(out, "- {}, {}: `{}`", plain(&system.name), plain(&system.benchmark), code(&manifest.to_string()))?;
     }
     Ok(())
 }

@@ -93,12 +93,16 @@ pub fn ticks(low: f64, high: f64) -> Vec<f64> {
 pub fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        size if !(1e-3..1e5).contains(&size) => format!("{value:.1e}"),
-        _ => {
-            let text = format!("{value:.4}");
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
+        size if !(1e-3..1e9).contains(&size) => format!("{value:.1e}"),
+        size if size >= 1e6 => bare(value / 1e6) + " M",
+        size if size >= 1e4 => bare(value / 1e3) + " k",
+        _ => bare(value),
     }
+}
+
+fn bare(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -119,6 +123,6 @@ mod tests {
             assert!(ticks[0] <= low + 1e-9 && *ticks.last().unwrap() >= high - 1e-9, "{ticks:?}");
         }
         assert_eq!(ticks(0.0, 1.0).into_iter().map(short).collect::<Vec<_>>(), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
-        assert_eq!(short(2.5e-6), "2.5e-6");
+        assert_eq!([2.5e-6, 2e5, 1.5e6, -12.0].map(short), ["2.5e-6", "200 k", "1.5 M", "-12"]);
     }
 }

@@ -61,7 +61,7 @@ fn map(bias: &LanguageBias, title: &str, value: impl Fn(&Cell) -> Option<f64>, l
         for (column, other) in langs.iter().enumerate() {
             let Some(value) = row.get(other).and_then(&value) else { continue };
             let (x, heat) = (NAMES + width * column as f64, heat(value));
-            let (shown, class) = (shown(value, low), if heat > 0.55 { "middle on" } else { "middle" });
+            let (shown, class) = (shown(value, low), if heat > 0.68 { "middle on" } else { "middle" });
             let _ = writeln!(
                 svg,
                 "<rect class=\"heat\" x=\"{x:.3}%\" y=\"{top}\" width=\"{width:.3}%\" height=\"{ROW}\" fill-opacity=\"{:.3}\"/>\

@@ -58,9 +58,10 @@ fn revision(entry: &Entry) -> String {
 }
 
 fn task_name(task: &Task) -> String {
+    let plain = |name: &str| slug(&name.replace([' ', '_'], "-"));
     match task.view {
-        "all" => task.benchmark.to_owned(),
-        view => format!("{}.{}", task.benchmark, slug(&view.replace(' ', "-"))),
+        "all" => plain(task.benchmark),
+        view => format!("{}.{}", plain(task.benchmark), plain(view)),
     }
 }
 

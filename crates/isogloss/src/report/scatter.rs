@@ -66,9 +66,10 @@ fn picture(name: &str, projection: &Projection, langs: &[Lang], known: &[Lang]) 
     format!("<figure>{svg}</svg><figcaption>{}</figcaption></figure>\n", Text(&caption))
 }
 
-/// A language's mark: hues apart evenly, and four shapes, so that neighbours in hue differ in shape.
+/// A language's mark: hues apart evenly, not quite around so that the last is not like the first, and four shapes, so that
+/// neighbours in hue differ in shape.
 fn mark(at: usize, of: usize, x: f64, y: f64, size: f64, svg: &mut String) {
-    let hue = 360 * at / of.max(1);
+    let hue = 360 * at / (of + 1);
     let shape = match at % 4 {
         0 => format!("circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{size}\""),
         1 => format!("rect x=\"{:.1}\" y=\"{:.1}\" width=\"{s}\" height=\"{s}\"", x - size, y - size, s = 2.0 * size),

@@ -26,22 +26,22 @@ fn card(miss: &Miss, system: Option<&str>) -> String {
     let figure = format!("{} {:.4}", miss.measure, miss.value);
     let _ = writeln!(
         html,
-        "<p class=\"dim\">{system}<bdi>{}</bdi> · {} · {}</p>\n<div class=\"pair\">\n<div><h4>Right</h4>",
+        "<p class=\"dim\">{system}<bdi>{}</bdi> · {} · {}</p>\n<div class=\"pair\">\n<div><h4>Gold</h4>",
         Text(&miss.query.id),
         tag(miss.query.lang),
         Text(&figure)
     );
     for gold in &miss.gold {
-        html += &passage("", &gold.doc);
         let rank = gold.rank.map_or("not found".into(), |rank| format!("rank {rank}"));
-        html += &beneath(&gold.doc, &rank);
+        html += &above(&gold.doc, &rank);
+        html += &passage("", &gold.doc);
     }
     html += "</div>\n<div><h4>Found first</h4>\n";
     for (rank, hit) in (1..).zip(&miss.found) {
-        html += &passage("", &hit.doc);
         let score = hit.score.map_or(String::new(), |score| format!(", score {score:.4}"));
-        let right = if hit.gold { ", right" } else { "" };
-        html += &beneath(&hit.doc, &format!("rank {rank}{score}{right}"));
+        let right = if hit.gold { ", gold" } else { "" };
+        html += &above(&hit.doc, &format!("rank {rank}{score}{right}"));
+        html += &passage("", &hit.doc);
     }
     if miss.found.is_empty() {
         html += "<p class=\"dim\">nothing</p>\n";
@@ -54,7 +54,7 @@ fn passage(class: &str, passage: &Passage) -> String {
     format!("<p class=\"{class}\" dir=\"auto\"{lang}>{}</p>\n", Text(&passage.text))
 }
 
-fn beneath(doc: &Passage, told: &str) -> String {
+fn above(doc: &Passage, told: &str) -> String {
     let id = if doc.id.is_empty() { String::new() } else { format!("<bdi>{}</bdi> · ", Text(&doc.id)) };
     format!("<p class=\"dim\">{} {id}{}</p>\n", tag(doc.lang), Text(told))
 }

@@ -13,7 +13,7 @@ pub const TOLD: usize = 3;
 const LOOKED_AT: usize = 32;
 
 /// Characters of a text that are told.
-const CHARS: usize = 600;
+const CHARS: usize = 400;
 
 /// So many questions a view and language: those of the lowest value and, among equals, the highest score of what was wrongly
 /// put first.
