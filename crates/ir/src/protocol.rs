@@ -54,8 +54,13 @@ pub struct Corpus {
 /// Documents in files, which are streamed, or in memory.
 #[derive(Debug)]
 pub enum Documents {
-    /// Files, read one after the other; ids must differ between them.
-    Files(Vec<PathBuf>),
+    /// Files, read one after the other; ids must differ between them. Documents that name no language are in `lang`.
+    Files {
+        /// The files.
+        paths: Vec<PathBuf>,
+        /// The language of documents that name none.
+        lang: Option<Lang>,
+    },
     /// All of them.
     Loaded(Vec<Doc>),
 }
@@ -87,9 +92,9 @@ impl Documents {
     pub fn read(&self) -> Result<Box<dyn Iterator<Item = Result<Doc>> + Send + '_>> {
         match self {
             Self::Loaded(docs) => Ok(Box::new(docs.iter().cloned().map(Ok))),
-            Self::Files(paths) => {
-                let files: Vec<_> =
-                    paths.iter().map(|path| read_docs(path, &ReadOptions::default())).collect::<Result<_>>()?;
+            Self::Files { paths, lang } => {
+                let options = ReadOptions { lang: *lang };
+                let files: Vec<_> = paths.iter().map(|path| read_docs(path, &options)).collect::<Result<_>>()?;
                 Ok(Box::new(files.into_iter().flatten()))
             }
         }
@@ -127,12 +132,23 @@ impl Retrieval {
 /// Sentences and their translations.
 #[derive(Debug)]
 pub struct Sentences {
-    /// Lists of sentences by the names of their languages or files.
-    pub sides: Vec<(String, Vec<String>)>,
+    /// Lists of sentences.
+    pub sides: Vec<Side>,
     /// Which two lists are translations, row by row.
     pub pairs: Vec<SentencePair>,
     /// Groups of languages whose means are told beside that of all.
     pub groups: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// Sentences of one language.
+#[derive(Debug)]
+pub struct Side {
+    /// What tells the list from the others, fit for a file's name.
+    pub name: String,
+    /// Their language.
+    pub lang: Lang,
+    /// The sentences.
+    pub texts: Vec<String>,
 }
 
 /// Two lists of [`Sentences`]: a language and English (or another pivot).

@@ -179,7 +179,7 @@ fn belebele_keys_passages_by_their_link() {
 
 fn pair<'a>(all: &'a Sentences, lang: &str) -> (&'a [String], &'a [String]) {
     let pair = all.pairs.iter().find(|pair| pair.lang.as_str() == lang).unwrap();
-    (&all.sides[pair.foreign].1, &all.sides[pair.pivot].1)
+    (&all.sides[pair.foreign].texts, &all.sides[pair.pivot].texts)
 }
 
 #[test]

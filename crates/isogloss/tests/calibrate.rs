@@ -136,6 +136,29 @@ fn a_language_without_a_fit_is_refused_unless_told_otherwise() {
 }
 
 #[test]
+fn benchmarks_judge_what_the_model_gives_by_language() {
+    let sandbox = with_model();
+    sandbox.ok(&format!("{FIT} --out fitted"));
+    for name in ["corpus.jsonl", "queries.jsonl", "qrels.tsv"] {
+        sandbox.write(&format!("beir/{name}"), sandbox.read(name));
+    }
+    let run = |place: &str, options: &str| {
+        sandbox.ok(&format!("benchmark beir --data beir --out {place} {options}"));
+        sandbox.read(&format!("{place}/runs/run.trec"))
+    };
+    let (plain, fitted) = (run("plain", "--model m"), run("by-lang", "--model fitted"));
+    sandbox.ok("encode fitted corpus.jsonl --out docs");
+    let searched = sandbox.ok("search --model fitted --corpus docs --queries queries.jsonl --k 100");
+    assert_eq!(String::from_utf8(fitted).unwrap(), searched);
+    assert_ne!(plain, searched.into_bytes());
+    assert_eq!(run("as-before", "--model fitted --uncalibrated"), plain);
+    sandbox.write("tatoeba.tsv", "lang\tidx\tsrc\teng\nsw\t0\tmoja\tone\nsw\t1\tmbili\ttwo\n");
+    let told = ["tatoeba.tsv", "is in sw", "--calibration-missing ignore", "--uncalibrated"];
+    refused(&sandbox, "benchmark tatoeba --data tatoeba.tsv --model fitted", &told);
+    sandbox.ok("benchmark tatoeba --data tatoeba.tsv --model fitted --calibration-missing ignore");
+}
+
+#[test]
 fn uncalibrated_means_as_if_there_were_no_calibration() {
     let sandbox = with_model();
     sandbox.ok("encode m corpus.jsonl --out before");

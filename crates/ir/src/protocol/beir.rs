@@ -16,7 +16,7 @@ pub fn read(path: &Path, lang: Option<Lang>) -> Result<Retrieval> {
     let options = ReadOptions { lang: lang.or("und".parse().ok()) };
     let mut queries: Vec<_> = read_queries(path, &options)?.collect::<Result<_>>()?;
     queries.retain(|query| qrels.get(&query.id).is_some());
-    let corpus = Corpus { name: "corpus".into(), docs: Documents::Files(vec![path.into()]) };
+    let corpus = Corpus { name: "corpus".into(), docs: Documents::Files { paths: vec![path.into()], lang } };
     let task = Task { name: "run".into(), view: "all", lang: None, only: None, corpus: 0, queries: 0, qrels };
     Ok(Retrieval {
         corpora: vec![corpus],

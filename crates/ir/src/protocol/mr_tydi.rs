@@ -54,7 +54,7 @@ pub(super) fn push(all: &mut Retrieval, lang: Lang, docs: Vec<PathBuf>, topics: 
     let mut queries: Vec<_> = read_queries(topics, &ReadOptions { lang: Some(lang) })?.collect::<Result<_>>()?;
     queries.retain(|query| qrels.get(&query.id).is_some());
     let (name, at) = (lang.to_string(), all.corpora.len());
-    all.corpora.push(Corpus { name: name.clone(), docs: Documents::Files(docs) });
+    all.corpora.push(Corpus { name: name.clone(), docs: Documents::Files { paths: docs, lang: Some(lang) } });
     all.queries.push(queries);
     all.tasks.push(Task { name, view: "X→X", lang: Some(lang), only: None, corpus: at, queries: at, qrels });
     Ok(())

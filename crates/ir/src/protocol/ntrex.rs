@@ -3,7 +3,7 @@
 //! Accuracy of the nearest both ways, and the xSIM error: margin ratio over 4 neighbours.
 
 use super::tatoeba::{same_length, sentences};
-use super::{SentencePair, Sentences, files};
+use super::{SentencePair, Sentences, Side, files};
 use crate::error::{Error, Result};
 use crate::{Lang, load_parallel};
 use std::collections::BTreeSet;
@@ -51,7 +51,8 @@ fn with_pivot(sides: Vec<(Lang, Vec<String>)>, pivot: Lang) -> Sentences {
     let at = sides.iter().position(|(lang, _)| *lang == pivot).unwrap_or(0);
     let others = sides.iter().enumerate().filter(|(_, (lang, _))| *lang != pivot);
     let pairs = others.map(|(foreign, (lang, _))| SentencePair { lang: *lang, foreign, pivot: at }).collect();
-    Sentences { pairs, sides: sides.into_iter().map(|(lang, texts)| (lang.to_string(), texts)).collect(), groups: &[] }
+    let side = |(lang, texts): (Lang, _)| Side { name: lang.to_string(), lang, texts };
+    Sentences { pairs, sides: sides.into_iter().map(side).collect(), groups: &[] }
 }
 
 fn pivot(langs: impl Iterator<Item = Lang> + Clone, path: &Path) -> Result<Lang> {
@@ -74,15 +75,15 @@ fn table(path: &Path) -> Result<Sentences> {
         both.filter_map(|row| row.texts.get(&lang).cloned()).collect::<Vec<_>>()
     };
     let whole = texts(pivot, pivot);
-    all.sides.push((pivot.to_string(), whole.clone()));
+    all.sides.push(Side { name: pivot.to_string(), lang: pivot, texts: whole.clone() });
     for lang in langs.into_iter().filter(|lang| *lang != pivot) {
         let mine = texts(pivot, lang);
         let pivot_side = if mine.len() == whole.len() { 0 } else { all.sides.len() };
         if pivot_side > 0 {
-            all.sides.push((format!("{lang}-pivot"), mine));
+            all.sides.push(Side { name: format!("{lang}-pivot"), lang: pivot, texts: mine });
         }
         all.pairs.push(SentencePair { lang, foreign: all.sides.len(), pivot: pivot_side });
-        all.sides.push((lang.to_string(), texts(lang, pivot)));
+        all.sides.push(Side { name: lang.to_string(), lang, texts: texts(lang, pivot) });
     }
     Ok(all)
 }

@@ -3,7 +3,7 @@
 //! Accuracy of the nearest by cosine, no margin: English to the language (XTREME's direction), back, and both alike; the
 //! means of all languages, of XTREME's 36 and of the first 14.
 
-use super::{SentencePair, Sentences, files};
+use super::{SentencePair, Sentences, Side, files};
 use crate::error::{Error, Result};
 use crate::folder;
 use crate::reader::Lines;
@@ -59,8 +59,8 @@ impl Sentences {
     /// Adds a language with English of its own.
     fn push(&mut self, lang: Lang, foreign: Vec<String>, english: Vec<String>) {
         let at = self.sides.len();
-        self.sides.push((lang.to_string(), foreign));
-        self.sides.push((format!("{lang}-pivot"), english));
+        self.sides.push(Side { name: lang.to_string(), lang, texts: foreign });
+        self.sides.push(Side { name: format!("{lang}-pivot"), lang: Lang::from_ascii(b"en"), texts: english });
         self.pairs.push(SentencePair { lang, foreign: at, pivot: at + 1 });
     }
 }

@@ -11,7 +11,7 @@ mod worst;
 
 use crate::exit::Fault;
 use crate::files::check_ours;
-use crate::model::{Model, ModelOptions, positive};
+use crate::model::{CalibrationOptions, Model, ModelOptions, positive};
 use crate::result::miss::{self, Miss, WORST};
 use crate::result::{BenchmarkResult, RESULT};
 use crate::sheet::Form;
@@ -58,6 +58,9 @@ pub struct Args {
 
     #[command(flatten)]
     options: ModelOptions,
+
+    #[command(flatten)]
+    pub calibration: CalibrationOptions,
 
     /// Questions of each language whose texts and hits are kept in worst.jsonl, those that fared worst.
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -109,7 +112,8 @@ pub fn judge(args: &Args) -> anyhow::Result<BenchmarkResult> {
     let data =
         args.data.as_deref().ok_or_else(|| Fault::option("--data", format!("is needed; {}", benchmark.layout)))?;
     let place = Place::new(args, benchmark, data)?;
-    let model = args.model.as_deref().map(|model| Model::load(model, &args.options.overrides())).transpose()?;
+    let load = |model: &String| Model::load_calibrated(model, &args.options.overrides(), &args.calibration);
+    let model = args.model.as_ref().map(load).transpose()?;
     let judged = Judged { args, data, model, place: place.path() };
     let views = match &benchmark.kind {
         Kind::Retrieval(read) => retrieval::views(&judged, read(data)?)?,

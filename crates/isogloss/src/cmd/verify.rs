@@ -98,7 +98,7 @@ fn recorded(args: &Args, manifest: &Value) -> anyhow::Result<benchmark::Args> {
     }
     if let Some(name) = &again.model {
         let folder = isogloss_model::resolve(name)?;
-        let now = hashes_of(&folder, &model::files(&folder, false)?)?;
+        let now = hashes_of(&folder, &model::files(&folder, !again.calibration.uncalibrated)?)?;
         refuse_change(&folder, &manifest["model"]["files"], &now, "--model")?;
     }
     Ok(again)

@@ -1,6 +1,6 @@
 //! Benchmarks that look for answers in what was found.
 
-use super::encode::{encode, some_queries};
+use super::encode::{doc_text, encode, query_text, some_queries};
 use super::report::View;
 use super::{Judged, Model};
 use crate::exit::Fault;
@@ -107,7 +107,8 @@ struct Found {
 impl Found {
     fn new(judged: &Judged, queries: Vec<Query>) -> anyhow::Result<Self> {
         let corpus = part(judged.data, &["psgs_w100.tsv", "passages.tsv", "corpus.jsonl", "corpus.tsv"])?;
-        let docs = Documents::Files(vec![corpus]);
+        // Both search English Wikipedia.
+        let docs = Documents::Files { paths: vec![corpus], lang: Some("en".parse()?) };
         let run = match &judged.model {
             Some(model) => search(judged, model, &docs, &queries)?,
             None => Run::read(judged.run_given()?)?,
@@ -137,14 +138,9 @@ impl Found {
 }
 
 fn search(judged: &Judged, model: &Model, docs: &Documents, queries: &[Query]) -> anyhow::Result<Run> {
-    let texts = docs.read()?.map(|doc| {
-        doc.map(|doc| {
-            let text = doc.full_text().into_owned();
-            (doc.id, text)
-        })
-    });
+    let texts = docs.read()?.map(|doc| doc.map(doc_text));
     let docs = Arc::new(encode(judged, model, texts, Side::Doc, "docs")?);
-    let texts = queries.iter().map(|query| Ok::<_, isogloss_ir::Error>((query.id.clone(), query.text.clone())));
+    let texts = queries.iter().map(|query| Ok(query_text(query)));
     let queries: VectorStore = encode(judged, model, texts, Side::Query, "queries")?;
     let (index, mut run) = (Flat::new(docs.clone()), Run::new());
     for start in (0..queries.rows()).step_by(BATCH) {

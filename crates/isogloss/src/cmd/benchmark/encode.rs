@@ -4,23 +4,42 @@ use super::Judged;
 use crate::exit::Fault;
 use crate::model::Model;
 use crate::progress::Progress;
-use isogloss_dense::{EncoderError, Side, VectorStore, Vectors, encode_to_shards};
+use isogloss_dense::{EncoderError, Side, Text, VectorStore, Vectors, encode_to_shards};
+use isogloss_ir::{Doc, Query};
 use std::path::Path;
 
-/// Encodes ids and texts below `vectors/name`, or goes on where that was left.
+/// What is encoded of a document.
+pub fn doc_text(doc: Doc) -> Text {
+    let text = doc.full_text().into_owned();
+    Text { id: doc.id, text, lang: doc.lang }
+}
+
+/// What is encoded of a question.
+pub fn query_text(query: &Query) -> Text {
+    Text { id: query.id.clone(), text: query.text.clone(), lang: query.lang }
+}
+
+/// Encodes texts below `vectors/name`, or goes on where that was left.
 ///
 /// # Errors
-/// As [`encode_to_shards`].
-pub fn encode<E: Into<EncoderError>>(
+/// As [`encode_to_shards`]; a text is in a language that the calibrated model was not fitted to.
+pub fn encode(
     judged: &Judged,
     model: &Model,
-    texts: impl Iterator<Item = Result<(String, String), E>>,
+    texts: impl Iterator<Item = isogloss_ir::Result<Text>>,
     side: Side,
     name: &str,
 ) -> anyhow::Result<VectorStore> {
+    let known = |text: isogloss_ir::Result<Text>| -> Result<Text, EncoderError> {
+        let text = text?;
+        let lang = model
+            .lang_of_text(text.lang)
+            .map_err(|problem| Fault::new(judged.data, format!("{name}: the text {:?} {problem}", text.id)))?;
+        Ok(Text { lang, ..text })
+    };
     let directory = judged.place.join("vectors").join(name);
     let mut progress = Progress::new(None);
-    encode_to_shards(&*model.encoder, texts, &directory, &model.encode_options(side), |p| {
+    encode_to_shards(&*model.encoder, texts.map(known), &directory, &model.encode_options(side), |p| {
         progress.tell(p.rows, || format!("{name}: {} texts encoded", p.rows));
     })?;
     Ok(VectorStore::open(&directory)?)

@@ -1,6 +1,6 @@
 //! Benchmarks that rank documents.
 
-use super::encode::{encode, rows, some_queries};
+use super::encode::{doc_text, encode, query_text, rows, some_queries};
 use super::report::View;
 use super::worst::{Candidate, Place, Worst, of_ranking, surest};
 use super::{Judged, Model};
@@ -214,12 +214,7 @@ impl<'a> Searches<'a> {
             return Ok(store.clone());
         }
         let corpus = &self.all.corpora[at];
-        let texts = corpus.docs.read()?.map(|doc| {
-            doc.map(|doc| {
-                let text = doc.full_text().into_owned();
-                (doc.id, text)
-            })
-        });
+        let texts = corpus.docs.read()?.map(|doc| doc.map(doc_text));
         let store = Arc::new(encode(self.judged, self.model, texts, Side::Doc, &format!("{}.docs", corpus.name))?);
         self.docs.insert(at, store.clone());
         Ok(store)
@@ -233,9 +228,7 @@ impl<'a> Searches<'a> {
             1 => "queries".to_owned(),
             _ => format!("{}.queries", self.all.corpora[at].name),
         };
-        let texts = self.all.queries[at]
-            .iter()
-            .map(|query| Ok::<_, isogloss_ir::Error>((query.id.clone(), query.text.clone())));
+        let texts = self.all.queries[at].iter().map(|query| Ok(query_text(query)));
         let store = Arc::new(encode(self.judged, self.model, texts, Side::Query, &name)?);
         self.queries.insert(at, store.clone());
         Ok(store)

@@ -7,9 +7,9 @@ use super::report::View;
 use super::worst::{Candidate, Worst, short};
 use crate::exit::Fault;
 use crate::result::miss::{Gold, Hit, Miss, Passage};
-use isogloss_dense::{Bitext, Margin, Side, Vectors, l2_normalize};
+use isogloss_dense::{Bitext, Margin, Side, Text, Vectors, l2_normalize};
 use isogloss_ir::Lang;
-use isogloss_ir::protocol::Sentences;
+use isogloss_ir::protocol::{self, Sentences};
 use std::collections::HashMap;
 
 /// Neighbours behind a margin.
@@ -36,9 +36,9 @@ pub fn views(judged: &Judged, all: Sentences, measured: Measured) -> anyhow::Res
     let mut worst = Worst::new(judged.worst());
     let mut pivots: HashMap<usize, Vectors> = HashMap::new();
     let vectors = |at: usize| -> anyhow::Result<Vectors> {
-        let (name, texts) = &all.sides[at];
-        let texts =
-            texts.iter().enumerate().map(|(i, text)| Ok::<_, isogloss_ir::Error>((i.to_string(), text.clone())));
+        let protocol::Side { name, lang, texts } = &all.sides[at];
+        let text = |(i, text): (usize, &String)| Text { id: i.to_string(), text: text.clone(), lang: Some(*lang) };
+        let texts = texts.iter().enumerate().map(|numbered| Ok(text(numbered)));
         // Either side is asked and found: both are encoded alike.
         let store = encode(judged, model, texts, Side::Query, name)?;
         let mut vectors = rows(&store, 0..store.rows());
@@ -84,15 +84,15 @@ pub fn views(judged: &Judged, all: Sentences, measured: Measured) -> anyhow::Res
 fn wrong(
     lang: Lang,
     [asked, searched]: [&Vectors; 2],
-    [asking, answering]: [&(String, Vec<String>); 2],
+    [asking, answering]: [&protocol::Side; 2],
     nearest: &[u32],
     direction: &str,
     worst: &mut Worst,
 ) {
-    let passage = |(name, texts): &(String, Vec<String>), at: usize| Passage {
+    let passage = |side: &protocol::Side, at: usize| Passage {
         id: at.to_string(),
-        lang: name.parse().ok(),
-        text: short(&texts[at]),
+        lang: Some(side.lang),
+        text: short(&side.texts[at]),
     };
     for (row, found) in nearest.iter().map(|found| *found as usize).enumerate() {
         let score: f32 = asked.row(row).iter().zip(searched.row(found)).map(|(a, b)| a * b).sum();
