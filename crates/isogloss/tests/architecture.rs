@@ -5,13 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Every crate with the crates of this workspace that it may import, in the order of the line.
-const MAY_IMPORT: [(&str, &[&str]); 6] = [
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("isogloss-ir", &[]),
     ("isogloss-dense", &["isogloss-ir"]),
+    ("isogloss-lexical", &["isogloss-ir"]),
     ("isogloss-engine", &[]),
     ("isogloss-model", &["isogloss-ir", "isogloss-dense", "isogloss-engine"]),
     ("isogloss-train", &["isogloss-ir", "isogloss-dense", "isogloss-engine", "isogloss-model"]),
-    ("isogloss", &["isogloss-ir", "isogloss-dense", "isogloss-engine", "isogloss-model", "isogloss-train"]),
+    (
+        "isogloss",
+        &["isogloss-ir", "isogloss-dense", "isogloss-engine", "isogloss-lexical", "isogloss-model", "isogloss-train"],
+    ),
 ];
 
 /// What talks to people and networks: the program's alone.
