@@ -105,6 +105,7 @@ fn is_of_the_input(error: &anyhow::Error) -> bool {
 fn tells_all(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.is::<isogloss_ir::Error>()
         || cause.is::<isogloss_dense::Error>()
+        || cause.is::<isogloss_lexical::Error>()
         || cause.is::<isogloss_model::Error>()
         || cause.is::<isogloss_train::Error>()
         || cause.is::<Fault>()

@@ -13,7 +13,9 @@ mod report;
 mod result;
 mod run_out;
 mod sheet;
+mod subword;
 mod texts;
+mod words;
 
 use clap::Parser;
 use std::panic::{self, AssertUnwindSafe};

@@ -1,7 +1,7 @@
 //! Where a run goes: a file, whole or not at all; a pipe; or stdout.
 
 use crate::exit::Fault;
-use isogloss_ir::{Error, Run};
+use isogloss_ir::{AtomicFile, Error, Run};
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -20,24 +20,47 @@ pub fn refuse_folder(out: Option<&Path>) -> Result<(), Fault> {
     }
 }
 
-/// Writes TREC rows to `out`, or to stdout.
+/// Whether a file can be put there by rename: a pipe or a device cannot.
+pub fn is_plain(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |metadata| metadata.is_file())
+}
+
+/// Writes a run as TREC rows to `out`, or to stdout.
 ///
 /// # Errors
 /// It cannot be written, or an id holds white space.
 pub fn write(run: &Run, out: Option<&Path>) -> isogloss_ir::Result<()> {
+    put(out, |mut to, name| run.write_to(&mut to, TAG, name))
+}
+
+/// Lets `rows` write to `out`, or to stdout.
+///
+/// # Errors
+/// It cannot be written, or what `rows` fails with.
+pub fn put<E: From<Error>>(
+    out: Option<&Path>,
+    rows: impl FnOnce(&mut dyn Write, &Path) -> Result<(), E>,
+) -> Result<(), E> {
     match out {
-        // A pipe or a device cannot be put in place by renaming.
-        Some(path) if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) => {
-            let file = OpenOptions::new().write(true).open(path).map_err(|e| Error::io(path, e))?;
-            stream(run, file, path)
+        Some(path) if is_plain(path) => {
+            let mut file = AtomicFile::create(path)?;
+            rows(&mut file, path)?;
+            Ok(file.commit()?)
         }
-        Some(path) => run.write(path, TAG),
-        None => stream(run, io::stdout().lock(), Path::new("stdout")),
+        Some(path) => {
+            let file = OpenOptions::new().write(true).open(path).map_err(|e| Error::io(path, e))?;
+            stream(rows, file, path)
+        }
+        None => stream(rows, io::stdout().lock(), Path::new("stdout")),
     }
 }
 
-fn stream(run: &Run, to: impl Write, name: &Path) -> isogloss_ir::Result<()> {
+fn stream<E: From<Error>>(
+    rows: impl FnOnce(&mut dyn Write, &Path) -> Result<(), E>,
+    to: impl Write,
+    name: &Path,
+) -> Result<(), E> {
     let mut writer = BufWriter::new(to);
-    run.write_to(&mut writer, TAG, name)?;
-    writer.flush().map_err(|e| Error::io(name, e))
+    rows(&mut writer, name)?;
+    Ok(writer.flush().map_err(|e| Error::io(name, e))?)
 }

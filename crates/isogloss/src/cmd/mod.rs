@@ -1,5 +1,6 @@
 //! The verbs: each a file with its arguments and what it does with them.
 
+pub mod analyze;
 pub mod benchmark;
 pub mod bias;
 pub mod calibrate;
@@ -8,6 +9,7 @@ pub mod completions;
 pub mod encode;
 pub mod evaluate;
 pub mod fuse;
+pub mod index;
 pub mod quickstart;
 pub mod report;
 pub mod search;
@@ -30,8 +32,12 @@ pub enum Command {
     Calibrate(calibrate::Args),
     /// Turn texts into vectors.
     Encode(encode::Args),
+    /// Make an index of the words of a corpus.
+    Index(index::Args),
     /// Find the best documents of every query.
     Search(search::Args),
+    /// Show the words that an analyzer finds in text.
+    Analyze(analyze::Args),
     /// Measure a run against judgements.
     Evaluate(evaluate::Args),
     /// Compare systems with a baseline, by language, with tests of their differences.
@@ -59,7 +65,9 @@ impl Command {
             Self::Train(args) => train::run(&args),
             Self::Calibrate(args) => calibrate::run(&args),
             Self::Encode(args) => encode::run(&args),
+            Self::Index(args) => index::run(&args),
             Self::Search(args) => search::run(&args),
+            Self::Analyze(args) => analyze::run(&args),
             Self::Evaluate(args) => evaluate::run(&args),
             Self::Compare(args) => compare::run(&args),
             Self::Bias(args) => bias::run(&args),

@@ -1,37 +1,36 @@
 //! `isogloss search`: the best documents of every query, as a run.
 
+mod bm25;
+
 use super::encode;
 use crate::exit::Fault;
 use crate::files::check_ours;
 use crate::input::Input;
 use crate::model::{CalibrationOptions, Model, ModelOptions, calibrated, normalized, positive};
+use crate::run_out::{is_plain, refuse_folder, write};
 use crate::texts::Texts;
+use crate::words::Options;
 use isogloss_dense::{Flat, Manifest, Searcher, Side, Text, VectorStore};
 use isogloss_ir::{Query, ReadOptions, Run, read_queries};
 use isogloss_model::CALIBRATION_FILE;
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The last column of the run.
-const TAG: &str = "isogloss";
 
 /// What is searched, for what, and where the run goes.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10"
+    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10\n  isogloss search --bm25 words --queries queries.tsv --out run.trec"
 )]
 pub struct Args {
     /// A model folder, or the name of a model in the local cache.
-    #[arg(long)]
-    model: String,
+    #[arg(long, required_unless_present = "bm25", conflicts_with = "bm25")]
+    model: Option<String>,
 
     /// Vectors that `isogloss encode` wrote, or a corpus, which is encoded first. LANG=FILE declares the language of
     /// documents that name none.
-    #[arg(long, value_name = "DIR|FILE")]
-    corpus: Input,
+    #[arg(long, value_name = "DIR|FILE", required_unless_present = "bm25", conflicts_with = "bm25")]
+    corpus: Option<Input>,
 
     /// Queries: a file or a folder in the BEIR layout. LANG=FILE declares the language of queries that name none.
     #[arg(long, value_name = "FILE")]
@@ -50,20 +49,39 @@ pub struct Args {
 
     #[command(flatten)]
     calibration: CalibrationOptions,
+
+    #[command(flatten)]
+    words: Options,
+}
+
+impl Args {
+    fn model(&self) -> &str {
+        self.model.as_deref().expect("required without --bm25")
+    }
+
+    fn corpus(&self) -> &Input {
+        self.corpus.as_ref().expect("required without --bm25")
+    }
 }
 
 /// Searches and writes the run.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    if let Some(folder) = args.out.as_deref().filter(|out| out.is_dir()) {
-        return Err(Fault::new(folder, "is a folder; name a file for the run").into());
+    refuse_folder(args.out.as_deref())?;
+    match &args.words.bm25 {
+        Some(index) => bm25::run(index, args),
+        None => dense(args),
     }
-    let queries = queries(&args.queries)?;
-    let (model, vectors) = match is_vectors(&args.corpus.path) {
-        true => (load_for(&args.corpus.path, args)?, Place::Given(args.corpus.path.clone())),
-        false => (Model::load_calibrated(&args.model, &args.options.overrides(), &args.calibration)?, place(args)?),
+}
+
+/// Searches vectors.
+fn dense(args: &Args) -> anyhow::Result<()> {
+    let (queries, corpus) = (queries(&args.queries)?, &args.corpus().path);
+    let (model, vectors) = match is_vectors(corpus) {
+        true => (load_for(corpus, args)?, Place::Given(corpus.clone())),
+        false => (Model::load_calibrated(args.model(), &args.options.overrides(), &args.calibration)?, place(args)?),
     };
     let queries = texts(queries, &model, &args.queries.path)?;
-    if !is_vectors(&args.corpus.path) {
+    if !is_vectors(corpus) {
         encode_corpus(&model, &vectors, args)?;
     }
     let store = Arc::new(VectorStore::open(vectors.path())?);
@@ -73,7 +91,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for (query, hits) in searcher.search(&queries, args.k)? {
         run.insert(query, hits)?;
     }
-    write(&run, args.out.as_deref())
+    Ok(write(&run, args.out.as_deref())?)
 }
 
 fn queries(input: &Input) -> isogloss_ir::Result<Vec<Query>> {
@@ -133,15 +151,16 @@ fn load_for(corpus: &Path, args: &Args) -> anyhow::Result<Model> {
     let mut overrides = args.options.overrides();
     overrides.pooling = plan.pooling.parse().ok();
     overrides.normalize = stored.or(overrides.normalize);
-    let model = Model::load_calibrated(&args.model, &overrides, &calibration)?;
+    let model = Model::load_calibrated(args.model(), &overrides, &calibration)?;
     if model.hash != plan.model_hash {
         let problem = format!(
             "holds vectors of another model ({:?}) than {}; search with that model, or encode the corpus with this one",
-            plan.model, args.model
+            plan.model,
+            args.model()
         );
         return Err(Fault::new(corpus, problem).into());
     }
-    if stored_method.is_none() && !args.calibration.uncalibrated && has_calibration(&args.model)? {
+    if stored_method.is_none() && !args.calibration.uncalibrated && has_calibration(args.model())? {
         eprintln!("note: {} holds uncalibrated vectors, so the queries are not calibrated", corpus.display());
     }
     if plan.side == Side::Query {
@@ -165,9 +184,9 @@ fn place(args: &Args) -> anyhow::Result<Place> {
 }
 
 fn encode_corpus(model: &Model, place: &Place, args: &Args) -> anyhow::Result<()> {
-    let texts = Texts::new(vec![args.corpus.clone()], Side::Doc, None).for_model(model);
+    let texts = Texts::new(vec![args.corpus().clone()], Side::Doc, None).for_model(model);
     let for_now = if matches!(place, Place::Temporary(_)) { " for now" } else { "" };
-    eprintln!("encoding {} into {}{for_now}", args.corpus, place.path().display());
+    eprintln!("encoding {} into {}{for_now}", args.corpus(), place.path().display());
     encode::shards(model, texts, place.path(), &model.encode_options(Side::Doc))?;
     Ok(())
 }
@@ -176,27 +195,4 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Whether a file can be put there by rename: a pipe or a device cannot.
-fn is_plain(path: &Path) -> bool {
-    fs::metadata(path).map_or(true, |metadata| metadata.is_file())
-}
-
-fn write(run: &Run, out: Option<&Path>) -> anyhow::Result<()> {
-    match out {
-        Some(path) if is_plain(path) => Ok(run.write(path, TAG)?),
-        Some(path) => {
-            let file = OpenOptions::new().write(true).open(path).map_err(|e| isogloss_ir::Error::io(path, e))?;
-            stream(run, file, path)
-        }
-        None => stream(run, io::stdout().lock(), Path::new("stdout")),
-    }
-}
-
-fn stream(run: &Run, to: impl Write, name: &Path) -> anyhow::Result<()> {
-    let mut writer = BufWriter::new(to);
-    run.write_to(&mut writer, TAG, name)?;
-    writer.flush().map_err(|e| isogloss_ir::Error::io(name, e))?;
-    Ok(())
 }
