@@ -116,6 +116,52 @@ fn several_tasks_take_a_folder_of_runs() {
 }
 
 #[test]
+fn words_are_judged_like_vectors() {
+    let sandbox = Sandbox::new();
+    for (lang, name) in [("fi", "finnish"), ("sw", "swahili")] {
+        let folder = format!("tydi/mrtydi-v1.1-{name}");
+        let docs = "{\"id\":\"1#0\",\"contents\":\"Talo\\n\\nPunainen talo.\"}\n{\"id\":\"1#1\",\"contents\":\"Nyumba\\n\\nNyumba talo.\"}\n";
+        sandbox.write(&format!("{folder}/collection/docs.jsonl"), docs);
+        sandbox.write(&format!("{folder}/topic.test.tsv"), "0\tpunainen talo\n");
+        sandbox.write(&format!("{folder}/qrels.test.txt"), format!("0 Q0 1#{} 1\n", if lang == "fi" { 0 } else { 1 }));
+        sandbox.ok(&format!("index --bm25 {folder}/collection/docs.jsonl --out words/{lang} --analyzer icu"));
+    }
+    let csv = sandbox.ok("benchmark mr-tydi --data tydi --bm25 words --out o --csv --resamples 0");
+    assert!(csv.contains("X→X,fi,1,RR@100,1,") && csv.contains("X→X,sw,1,RR@100,0.5,"), "{csv}");
+    assert!(sandbox.path("o/runs/fi.trec").exists());
+    let manifest = &json(&sandbox, "benchmark mr-tydi --data tydi --bm25 words --json")["manifest"]["bm25"];
+    assert!(manifest["k1"].as_f64().is_some() && manifest["xxh3"]["fi/bm25.iso"].is_string(), "{manifest}");
+    sandbox.write("other.jsonl", "{\"id\":\"x\",\"contents\":\"talo\"}\n");
+    sandbox.ok("index --bm25 other.jsonl --out other --analyzer icu");
+    refused(&sandbox, "benchmark mr-tydi --data tydi --lang fi --bm25 none", &["none", "check the path"]);
+    refused(&sandbox, "benchmark mr-tydi --data tydi/mrtydi-v1.1-finnish --bm25 other", &["other", "own documents"]);
+    refused(&sandbox, "benchmark mr-tydi --data tydi --bm25 words --run r", &["--bm25", "--run"]);
+    refused(&sandbox, "benchmark mr-tydi --data tydi --bm25 words --k1 -1", &["k1"]);
+}
+
+#[test]
+fn a_pool_of_one_language_is_part_of_a_larger_index() {
+    let sandbox = Sandbox::new();
+    for (lang, text) in [("de", "Oslo ist hier."), ("en", "Oslo is here.")] {
+        let paragraph = format!(
+            "{{\"data\":[{{\"paragraphs\":[{{\"context\":\"{text}\",\"sentences\":[\"{text}\"],\"sentence_breaks\":[[0,{}]],\"qas\":[{{\"id\":\"q\",\"question\":\"Oslo?\",\"answers\":[{{\"text\":\"Oslo\",\"answer_start\":0}}]}}]}}]}}]}}",
+            text.len()
+        );
+        sandbox.write(&format!("lareqa/{lang}.json"), paragraph);
+    }
+    let docs =
+        "{\"_id\":\"de-a0p0s0\",\"text\":\"Oslo ist hier.\"}\n{\"_id\":\"en-a0p0s0\",\"text\":\"Oslo is here.\"}\n";
+    sandbox.write("docs.jsonl", docs);
+    sandbox.ok("index --bm25 docs.jsonl --out words --analyzer icu");
+    let csv = sandbox.ok("benchmark lareqa --data lareqa --bm25 words --csv --resamples 0 --out o");
+    for row in ["merged pool,de,1,AP,1,", "own language's pool,de,1,AP,1,", "own language's pool,en,1,AP,1,"] {
+        assert!(csv.contains(row), "{csv}");
+    }
+    let run = String::from_utf8(sandbox.read("o/runs/en.trec")).unwrap();
+    assert!(run.lines().count() == 1 && run.contains(" en-a0p0s0 1 "), "{run}");
+}
+
+#[test]
 fn mkqa_counts_answers_in_passages() {
     let sandbox = Sandbox::new();
     let question = "{\"example_id\":7,\"query\":\"q\",\"queries\":{\"en\":\"who?\",\"fi\":\"kuka?\"},\"answers\":{\"en\":[{\"type\":\"entity\",\"text\":\"Ada\",\"aliases\":[]}]}}\n";

@@ -7,6 +7,7 @@ mod manifest;
 mod report;
 mod retrieval;
 mod sentences;
+mod words;
 mod worst;
 
 use crate::exit::Fault;
@@ -15,6 +16,7 @@ use crate::model::{CalibrationOptions, Model, ModelOptions, positive};
 use crate::result::miss::{self, Miss, WORST};
 use crate::result::{BenchmarkResult, RESULT};
 use crate::sheet::Form;
+use crate::words::Options;
 pub use manifest::surroundings;
 
 use catalogue::{Benchmark, Kind};
@@ -26,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// Which benchmark, its data, and what is judged.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss benchmark list\n  isogloss benchmark tatoeba --data LASER/data/tatoeba/v1 --model out/model\n  isogloss benchmark beir --data scifact --model out/model --out judged/scifact\n  isogloss benchmark mr-tydi --data mrtydi --run runs/ --json\n  isogloss benchmark xor-retrieve --data xor --run predictions.json\n\nWith --out it writes result.json (figures, intervals and all they depend on), per_query.jsonl for `isogloss compare`,\nworst.jsonl for `isogloss report`, the runs and the vectors; killed and started again it goes on with the vectors that are there."
+    after_help = "Examples:\n  isogloss benchmark list\n  isogloss benchmark tatoeba --data LASER/data/tatoeba/v1 --model out/model\n  isogloss benchmark beir --data scifact --model out/model --out judged/scifact\n  isogloss benchmark beir --data scifact --bm25 words/scifact\n  isogloss benchmark mr-tydi --data mrtydi --run runs/ --json\n  isogloss benchmark xor-retrieve --data xor --run predictions.json\n\nWith --out it writes result.json (figures, intervals and all they depend on), per_query.jsonl for `isogloss compare`,\nworst.jsonl for `isogloss report`, the runs and the vectors; killed and started again it goes on with the vectors that are there."
 )]
 pub struct Args {
     /// The benchmark, or `list` for all of them with their files, licences and sizes.
@@ -37,12 +39,15 @@ pub struct Args {
     pub data: Option<PathBuf>,
 
     /// A model folder, or the name of a model in the local cache.
-    #[arg(long, conflicts_with = "run")]
+    #[arg(long, conflicts_with_all = ["run", "bm25"])]
     pub model: Option<String>,
 
     /// What was found elsewhere: a TREC run, a folder of runs named after their tasks (`fi.trec`), or XOR-Retrieve's predictions.
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "bm25")]
     pub run: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub words: Options,
 
     /// Folder of results, runs and vectors.
     #[arg(long, value_name = "DIR")]
@@ -158,7 +163,7 @@ impl Judged<'_> {
 }
 
 fn nothing_to_judge() -> Fault {
-    Fault::option("--model", "or --run is needed; say what is to be judged")
+    Fault::option("--model", "or --run or --bm25 is needed; say what is to be judged")
 }
 
 /// Where files go: the folder given, or one that is gone at the end.
@@ -169,7 +174,7 @@ enum Place {
 
 impl Place {
     fn new(args: &Args, benchmark: &Benchmark, data: &Path) -> anyhow::Result<Self> {
-        if args.model.is_none() && args.run.is_none() {
+        if args.model.is_none() && args.run.is_none() && args.words.bm25.is_none() {
             return Err(nothing_to_judge().into());
         }
         let Some(out) = &args.out else {
@@ -178,9 +183,12 @@ impl Place {
         };
         check_ours(out, REQUEST)?;
         std::fs::create_dir_all(out).map_err(|e| isogloss_ir::Error::io(out, e))?;
-        let request = serde_json::json!({
+        let mut request = serde_json::json!({
             "benchmark": benchmark.name, "data": data, "model": args.model, "run": args.run, "lang": args.lang,
         });
+        if let Some(index) = &args.words.bm25 {
+            request["bm25"] = serde_json::json!({ "index": index, "k1": args.words.k1, "b": args.words.b });
+        }
         let (path, text) = (out.join(REQUEST), format!("{request:#}\n"));
         match std::fs::read_to_string(&path) {
             Ok(before) if before != text => {

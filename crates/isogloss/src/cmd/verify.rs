@@ -35,6 +35,10 @@ pub struct Args {
     #[arg(long)]
     model: Option<String>,
 
+    /// The index of words, where it lies elsewhere now.
+    #[arg(long, value_name = "DIR")]
+    bm25: Option<PathBuf>,
+
     /// The run or folder of runs, where they lie elsewhere now.
     #[arg(long, value_name = "FILE|DIR", conflicts_with = "model")]
     run: Option<PathBuf>,
@@ -91,8 +95,12 @@ fn recorded(args: &Args, manifest: &Value) -> anyhow::Result<benchmark::Args> {
     again.data = args.data.clone().or(again.data);
     again.model = args.model.clone().or(again.model);
     again.run = args.run.clone().or(again.run);
+    again.words.bm25 = args.bm25.clone().or(again.words.bm25);
     let data = again.data.as_deref().ok_or_else(|| Fault::new(&file, format!("the command names no data; {cure}")))?;
     unchanged("--data", data, &manifest["data"]["xxh3"])?;
+    if let Some(index) = &again.words.bm25 {
+        unchanged("--bm25", index, &manifest["bm25"]["xxh3"])?;
+    }
     if let Some(run) = &again.run {
         unchanged("--run", run, &manifest["run"]["xxh3"])?;
     }

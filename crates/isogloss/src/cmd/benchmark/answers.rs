@@ -2,7 +2,7 @@
 
 use super::encode::{doc_text, encode, query_text, some_queries};
 use super::report::View;
-use super::{Judged, Model};
+use super::{Judged, Model, words};
 use crate::exit::Fault;
 use crate::run_out::TAG;
 use isogloss_dense::{Flat, Index, Side, VectorStore};
@@ -109,9 +109,10 @@ impl Found {
         let corpus = part(judged.data, &["psgs_w100.tsv", "passages.tsv", "corpus.jsonl", "corpus.tsv"])?;
         // Both search English Wikipedia.
         let docs = Documents::Files { paths: vec![corpus], lang: Some("en".parse()?) };
-        let run = match &judged.model {
-            Some(model) => search(judged, model, &docs, &queries)?,
-            None => Run::read(judged.run_given()?)?,
+        let run = match (&judged.model, &judged.args.words.bm25) {
+            (Some(model), _) => search(judged, model, &docs, &queries)?,
+            (None, Some(index)) => search_words(judged, index, &queries)?,
+            (None, None) => Run::read(judged.run_given()?)?,
         };
         let named: HashSet<&str> =
             run.iter().flat_map(|(_, hits)| hits.iter().take(DEPTH).map(|(doc, _)| doc.as_str())).collect();
@@ -151,10 +152,23 @@ fn search(judged: &Judged, model: &Model, docs: &Documents, queries: &[Query]) -
             run.insert(queries.id(row), hits.collect())?;
         }
     }
-    if judged.args.out.is_some() {
-        run.write(judged.place.join("run.trec"), TAG)?;
-    }
+    keep(judged, &run)?;
     Ok(run)
+}
+
+fn search_words(judged: &Judged, index: &Path, queries: &[Query]) -> anyhow::Result<Run> {
+    let queries: Vec<&Query> = queries.iter().collect();
+    let run = words::found(&judged.args.words.open(index)?, &queries, DEPTH)?;
+    keep(judged, &run)?;
+    Ok(run)
+}
+
+/// Writes the run where there is a folder for it.
+fn keep(judged: &Judged, run: &Run) -> isogloss_ir::Result<()> {
+    match judged.args.out {
+        Some(_) => run.write(judged.place.join("run.trec"), TAG),
+        None => Ok(()),
+    }
 }
 
 /// A file given itself, or the first of `names` in a folder, plain or compressed.

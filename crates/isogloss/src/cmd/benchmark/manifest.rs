@@ -5,11 +5,13 @@ use crate::hashes::{hash, hashes, hashes_of, revision};
 use crate::model::files;
 use isogloss_dense::Side;
 use isogloss_engine::Isa;
+use isogloss_lexical::Index;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// The manifest, as JSON.
 ///
-/// `analyzer` is null where no text was cut into words: models of vectors and runs made elsewhere name none.
+/// `bm25` is null where no index of words was searched.
 ///
 /// # Errors
 /// A file of the data or the model cannot be read.
@@ -17,6 +19,16 @@ pub fn manifest(judged: &Judged) -> anyhow::Result<Value> {
     let args = judged.args;
     let given = match &args.run {
         Some(run) => json!({ "path": run, "xxh3": hashes(run)? }),
+        None => Value::Null,
+    };
+    let index = match &args.words.bm25 {
+        Some(index) => json!({
+            "path": index,
+            "analyzer": analyzer(index),
+            "k1": args.words.k1,
+            "b": args.words.b,
+            "xxh3": hashes(index)?,
+        }),
         None => Value::Null,
     };
     let data = hashes(judged.data)?;
@@ -27,13 +39,25 @@ pub fn manifest(judged: &Judged) -> anyhow::Result<Value> {
         "resamples": args.resamples,
         "model": model(judged)?,
         "run": given,
-        "analyzer": Value::Null,
+        "bm25": index,
         "data": { "path": judged.data, "revision": revision(&data), "xxh3": data },
     });
     if let (Value::Object(manifest), Value::Object(surroundings)) = (&mut manifest, surroundings()) {
         manifest.extend(surroundings);
     }
     Ok(manifest)
+}
+
+/// The analyzer of an index of words, or of each in a folder of them.
+fn analyzer(folder: &Path) -> Value {
+    let of = |folder: &Path| Index::open(folder).ok().map(|index| Value::from(index.profile()));
+    of(folder).unwrap_or_else(|| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut found: Vec<_> =
+            entries.filter_map(|e| Some((e.file_name().to_string_lossy().into_owned(), of(&e.path())?))).collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        Value::Object(found.into_iter().collect())
+    })
 }
 
 /// The program and the machine.

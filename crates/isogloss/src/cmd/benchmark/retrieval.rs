@@ -2,6 +2,7 @@
 
 use super::encode::{doc_text, encode, query_text, rows, some_queries};
 use super::report::View;
+use super::words::Indexes;
 use super::worst::{Candidate, Place, Worst, of_ranking, surest};
 use super::{Judged, Model};
 use crate::exit::Fault;
@@ -9,7 +10,7 @@ use crate::result::miss::{Miss, Passage};
 use crate::run_out::TAG;
 use isogloss_dense::{Flat, Index, Side, VectorStore};
 use isogloss_ir::protocol::{Corpus, Retrieval, Task};
-use isogloss_ir::{Lang, LanguageBias, Pool, Qrels, QueryId, Run, language_bias};
+use isogloss_ir::{Lang, LanguageBias, Pool, Qrels, Query, QueryId, Run, language_bias};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -31,8 +32,7 @@ const HITS: usize = 4 << 20;
 pub fn views(judged: &Judged, mut all: Retrieval) -> anyhow::Result<Vec<View>> {
     choose(judged, &mut all);
     some_queries(all.tasks.len(), judged.data)?;
-    let runs = if judged.model.is_none() { read_runs(judged.run_given()?, &all.tasks)? } else { Vec::new() };
-    let mut searches = judged.model.as_ref().map(|model| Searches::new(judged, model, &all)).transpose()?;
+    let mut system = System::new(judged, &all)?;
     let measures: Vec<String> = all.scores.iter().map(ToString::to_string).collect();
     let mut views: Vec<View> = Vec::new();
     let mut worst = Worst::new(judged.worst());
@@ -47,9 +47,10 @@ pub fn views(judged: &Judged, mut all: Retrieval) -> anyhow::Result<Vec<View>> {
             eprintln!("note: {}: judged queries without text, left out: {untold}", task.name);
         }
         let mut tally = Tally { all: &all, task, langs, view, worst: &mut worst };
-        let found = match &mut searches {
-            Some(searches) => Cow::Owned(searches.search(task, |part| tally.take(part))?),
-            None => {
+        let found = match &mut system {
+            System::Vectors(searches) => Cow::Owned(searches.search(task, |part| tally.take(part))?),
+            System::Words(indexes) => Cow::Owned(search_words(judged, &all, indexes, task, |part| tally.take(part))?),
+            System::Runs(runs) => {
                 tally.take(&runs[at]);
                 Cow::Borrowed(&runs[at])
             }
@@ -67,6 +68,26 @@ pub fn views(judged: &Judged, mut all: Retrieval) -> anyhow::Result<Vec<View>> {
     }
     some_queries(views.len(), judged.data)?;
     Ok(views)
+}
+
+/// What is judged.
+enum System<'a> {
+    Vectors(Searches<'a>),
+    Words(Indexes<'a>),
+    /// A run for each task.
+    Runs(Vec<Run>),
+}
+
+impl<'a> System<'a> {
+    fn new(judged: &'a Judged<'a>, all: &'a Retrieval) -> anyhow::Result<Self> {
+        if let Some(model) = &judged.model {
+            return Ok(Self::Vectors(Searches::new(judged, model, all)));
+        }
+        match Indexes::new(judged, all) {
+            Some(indexes) => Ok(Self::Words(indexes)),
+            None => Ok(Self::Runs(read_runs(judged.run_given()?, &all.tasks)?)),
+        }
+    }
 }
 
 /// Takes the values of a task's questions as they are found.
@@ -162,6 +183,68 @@ fn read_runs(path: &Path, tasks: &[Task]) -> anyhow::Result<Vec<Run>> {
     }
 }
 
+/// The best documents of a task's questions, as they go into its run.
+struct Kept<'a> {
+    judged: &'a Judged<'a>,
+    task: &'a Task,
+    /// Ranks that the measures read; `None` for all.
+    read: Option<usize>,
+    /// Documents of each question.
+    depth: usize,
+    run: Run,
+}
+
+impl<'a> Kept<'a> {
+    fn new(judged: &'a Judged<'a>, all: &Retrieval, task: &'a Task) -> Self {
+        let read = all.depth();
+        let depth = judged.args.k.unwrap_or_else(|| read.map_or(KEPT[1], |read| read.max(KEPT[0])));
+        Self { judged, task, read, depth, run: Run::new() }
+    }
+
+    /// Documents of a question that must be found among `all`.
+    fn deepest(&self, all: usize) -> usize {
+        self.read.map_or(all, |read| read.max(self.depth))
+    }
+
+    fn take(&mut self, part: &Run) -> isogloss_ir::Result<()> {
+        for (query, hits) in part.iter() {
+            self.run.insert(query.clone(), hits[..self.depth.min(hits.len())].to_vec())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the run where there is a folder for it, and returns it.
+    fn write(self) -> anyhow::Result<Run> {
+        if self.judged.args.out.is_some() && !self.run.is_empty() {
+            let folder = self.judged.place.join("runs");
+            std::fs::create_dir_all(&folder).map_err(|e| isogloss_ir::Error::io(&folder, e))?;
+            self.run.write(folder.join(format!("{}.trec", self.task.name)), TAG)?;
+        }
+        Ok(self.run)
+    }
+}
+
+/// Searches words for a task's judged questions, hands over what is found part by part, and writes the run and returns it.
+fn search_words(
+    judged: &Judged,
+    all: &Retrieval,
+    indexes: &mut Indexes,
+    task: &Task,
+    mut tell: impl FnMut(&Run),
+) -> anyhow::Result<Run> {
+    let mut kept = Kept::new(judged, all, task);
+    let k = kept.deepest(indexes.len(task)?);
+    let counts = task.only.map(|lang| ids_of(&all.corpora[task.corpus], lang)).transpose()?;
+    let judged_here = |query: &&Query| task.qrels.get(&query.id).is_some();
+    let asked: Vec<&Query> = all.queries[task.queries].iter().filter(judged_here).collect();
+    for batch in asked.chunks((HITS / k.max(1)).max(1)) {
+        let part = indexes.search(task, batch, k, counts.as_ref())?;
+        tell(&part);
+        kept.take(&part)?;
+    }
+    kept.write()
+}
+
 /// A model's searches, each corpus and each set of questions encoded once.
 struct Searches<'a> {
     judged: &'a Judged<'a>,
@@ -172,10 +255,8 @@ struct Searches<'a> {
 }
 
 impl<'a> Searches<'a> {
-    fn new(judged: &'a Judged<'a>, model: &'a Model, all: &'a Retrieval) -> anyhow::Result<Self> {
-        let folder = judged.place.join("runs");
-        std::fs::create_dir_all(&folder).map_err(|e| isogloss_ir::Error::io(&folder, e))?;
-        Ok(Self { judged, model, all, docs: HashMap::new(), queries: HashMap::new() })
+    fn new(judged: &'a Judged<'a>, model: &'a Model, all: &'a Retrieval) -> Self {
+        Self { judged, model, all, docs: HashMap::new(), queries: HashMap::new() }
     }
 
     /// Searches for a task's judged questions, hands over what is found part by part, and writes the run and returns it.
@@ -186,10 +267,9 @@ impl<'a> Searches<'a> {
             None => Flat::new(docs.clone()),
             Some(chosen) => Flat::from_vectors(rows(&docs, chosen.iter().copied()))?,
         };
-        let kept = self.judged.args.k.unwrap_or_else(|| self.all.depth().map_or(KEPT[1], |depth| depth.max(KEPT[0])));
-        let k = self.all.depth().map_or(index.len(), |depth| depth.max(kept));
+        let mut kept = Kept::new(self.judged, self.all, task);
+        let k = kept.deepest(index.len());
         let asked: Vec<usize> = (0..queries.rows()).filter(|row| task.qrels.get(queries.id(*row)).is_some()).collect();
-        let mut run = Run::new();
         for batch in asked.chunks((HITS / k.max(1)).max(1)) {
             let found = index.search(rows(&queries, batch.iter().copied()).view(), k);
             let mut part = Run::new();
@@ -199,14 +279,9 @@ impl<'a> Searches<'a> {
                 part.insert(queries.id(*row), hits.collect())?;
             }
             tell(&part);
-            for (query, hits) in part.iter() {
-                run.insert(query.clone(), hits[..kept.min(hits.len())].to_vec())?;
-            }
+            kept.take(&part)?;
         }
-        if self.judged.args.out.is_some() && !run.is_empty() {
-            run.write(self.judged.place.join("runs").join(format!("{}.trec", task.name)), TAG)?;
-        }
-        Ok(run)
+        kept.write()
     }
 
     fn doc_vectors(&mut self, at: usize) -> anyhow::Result<Arc<VectorStore>> {
@@ -233,6 +308,18 @@ impl<'a> Searches<'a> {
         self.queries.insert(at, store.clone());
         Ok(store)
     }
+}
+
+/// The documents of a corpus in one language.
+fn ids_of(corpus: &Corpus, lang: Lang) -> anyhow::Result<HashSet<String>> {
+    let mut ids = HashSet::new();
+    for doc in corpus.docs.read()? {
+        let doc = doc?;
+        if doc.lang == Some(lang) {
+            ids.insert(doc.id);
+        }
+    }
+    Ok(ids)
 }
 
 /// The rows of a corpus in one language.

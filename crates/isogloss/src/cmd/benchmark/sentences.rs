@@ -24,7 +24,11 @@ const XSIM: [&str; 2] = ["xSIM(xx-en)", "xSIM(en-xx)"];
 /// No model was given, or it fails.
 pub fn views(judged: &Judged, all: Sentences, measured: Measured) -> anyhow::Result<Vec<View>> {
     let Some(model) = &judged.model else {
-        return Err(Fault::option("--run", "translations are searched by vectors; give a --model").into());
+        return Err(Fault::option(
+            "--model",
+            "is needed: translations are searched by vectors; give one in place of --run or --bm25",
+        )
+        .into());
     };
     let mut measures: Vec<String> = ACCURACY.map(str::to_owned).into();
     if measured == Measured::AccuracyAndXsim {
