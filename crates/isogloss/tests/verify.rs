@@ -64,7 +64,15 @@ fn a_manifest_names_what_a_result_depends_on() {
     ] {
         assert!(manifest.pointer(path).is_some_and(|value| !value.is_null()), "{path}: {manifest}");
     }
-    assert!(manifest.get("commit").is_some() && manifest.get("analyzer").is_some(), "{manifest}");
+    assert!(manifest.get("commit").is_some() && manifest["bm25"].is_null(), "{manifest}");
+    sandbox.ok("index --bm25 corpus.jsonl --out words --analyzer lucene:de");
+    sandbox.ok("benchmark beir --data beir --bm25 words --k1 1.2 --out w");
+    let result: Value = serde_json::from_slice(&sandbox.read("w/result.json")).unwrap();
+    let words = &result["manifest"]["bm25"];
+    assert_eq!((&words["analyzer"], words["xxh3"].is_object()), (&"lucene:de".into(), true), "{words}");
+    assert!(sandbox.ok("verify w").starts_with("all "));
+    sandbox.ok("index --bm25 corpus.jsonl --out others --analyzer icu");
+    refused(&sandbox, "verify w --bm25 others", &["others", "--bm25"]);
 }
 
 #[test]
