@@ -77,14 +77,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if !into_folder {
         refuse_folder(args.out.as_deref())?;
     }
-    let given = args.baseline.iter().chain(&args.results).map(|given| named(given));
+    let given = args.baseline.iter().chain(&args.results).map(named);
     let systems = System::read_all(given)?;
     let resampling = Resampling { seed: args.seed, resamples: args.resamples, ..Resampling::default() };
     let mut report = Report::new(&systems, resampling)?;
     if format == Format::Html {
-        let log = |given| named(given);
-        report.logs =
-            args.log.iter().map(log).map(|(name, path)| Log::read(name, &path)).collect::<anyhow::Result<_>>()?;
+        let logs = args.log.iter().map(named).map(|(name, path)| Log::read(name, &path));
+        report.logs = logs.collect::<anyhow::Result<_>>()?;
         let model = args.calibration.as_deref();
         report.calibrated = model.map(|model| calibration::calibrated(model, args)).transpose()?;
     }
