@@ -29,7 +29,9 @@ path = "{model}"
 
 def pairs():
     """(English, other) in the file's order."""
-    text = subprocess.run(["zstd", "-dc", ROOT / "data/train/parallel.tsv.zst"], check=True, capture_output=True).stdout.decode()
+    text = subprocess.run(
+        ["zstd", "-dc", ROOT / "data/train/parallel.tsv.zst"], check=True, capture_output=True
+    ).stdout.decode()
     rows = [line.split("\t") for line in text.splitlines()[1:]]
     return [(row[2], row[3], row[1]) for row in rows if row[0] == "en"]
 
@@ -61,7 +63,10 @@ def write_data(folder):
     with open(folder / "documents.jsonl", "w") as file:
         for at in range(0, len(rows) - 16, 16):
             paragraphs = [["", english] for english, _, _ in rows[at : at + 16]]
-            file.write(json.dumps({"doc_id": f"d{at}", "lang": "en", "title": "", "paras": paragraphs}, ensure_ascii=False) + "\n")
+            file.write(
+                json.dumps({"doc_id": f"d{at}", "lang": "en", "title": "", "paras": paragraphs}, ensure_ascii=False)
+                + "\n"
+            )
 
 
 def train(release, folder, name, text):
@@ -103,7 +108,11 @@ def main():
         folder = Path(scratch)
         write_data(folder)
         new_model(a, folder)
-        ways = {name: way for name, way in recipes(folder, a.texts).items() if not a.recipe or name in ["contrastive", *a.recipe]}
+        ways = {
+            name: way
+            for name, way in recipes(folder, a.texts).items()
+            if not a.recipe or name in ["contrastive", *a.recipe]
+        }
         cost, tokens = {name: [] for name in ways}, {}
         for _ in range(a.rounds):
             for name, (options, rows, data) in ways.items():
@@ -117,7 +126,9 @@ def main():
         base = statistics.median(cost["contrastive"])
         for name, seen in cost.items():
             found = statistics.median(seen)
-            print(f"{name:14} {tokens[name]:6.0f} tokens a step {found:7.1f} us a token, {found / base:5.3f} x contrastive ({min(seen):.1f} to {max(seen):.1f})")
+            print(
+                f"{name:14} {tokens[name]:6.0f} tokens a step {found:7.1f} us a token, {found / base:5.3f} x contrastive ({min(seen):.1f} to {max(seen):.1f})"
+            )
 
 
 if __name__ == "__main__":

@@ -75,14 +75,26 @@ def agree(a, folder):
         judged_runs += 1
         write(qrels, run, folder)
         theirs = pytrec_eval.RelevanceEvaluator(qrels, set(MEASURES.values())).evaluate(run)
-        out, _, _ = isogloss(a.release, "evaluate", folder / "qrels.txt", folder / "run.trec", *MEASURES, "--per-query", "--json", "--resamples", 0)
+        out, _, _ = isogloss(
+            a.release,
+            "evaluate",
+            folder / "qrels.txt",
+            folder / "run.trec",
+            *MEASURES,
+            "--per-query",
+            "--json",
+            "--resamples",
+            0,
+        )
         ours = json.loads(out)["queries"]
         for query, values in ours.items():
             for measure, key in MEASURES.items():
                 compared += 1
                 worst = max(worst, abs(values[measure] - theirs.get(query, {}).get(key, 0.0)))
         assert set(theirs) <= set(ours), set(theirs) - set(ours)
-    return tell(worst < 1e-9, f"evaluate and trec_eval on {judged_runs} runs: {compared} values, largest difference {worst:.1e}")
+    return tell(
+        worst < 1e-9, f"evaluate and trec_eval on {judged_runs} runs: {compared} values, largest difference {worst:.1e}"
+    )
 
 
 def tests(a, folder):
@@ -100,19 +112,31 @@ def tests(a, folder):
         ours = json.loads(out)["comparisons"][0]["all"]
         t = ttest_rel(y, x).pvalue
         resamples = np.inf if 2**n <= draws else draws
-        p = permutation_test((y, x), lambda u, v, axis: (u - v).mean(axis), permutation_type="samples", vectorized=True, n_resamples=resamples, rng=2).pvalue
+        p = permutation_test(
+            (y, x),
+            lambda u, v, axis: (u - v).mean(axis),
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=resamples,
+            rng=2,
+        ).pvalue
         # scipy doubles the smaller tail, and the error of its draws with it.
         mine, near = ours["randomisation_test"]["p"], 8 * np.sqrt(p / 2 * (1 - p / 2) / draws) + 2 / draws
         exact = ours["randomisation_test"]["exact"]
         right = abs(ours["t_test"]["p"] - t) < 1e-9 and abs(mine - p) <= (1e-9 if exact else near)
-        ok &= tell(right, f"compare and scipy, {n} queries: t {ours['t_test']['p']:.6g} : {t:.6g}, randomisation {mine:.6g} : {p:.6g}{' exact' if exact else ''}")
+        ok &= tell(
+            right,
+            f"compare and scipy, {n} queries: t {ours['t_test']['p']:.6g} : {t:.6g}, randomisation {mine:.6g} : {p:.6g}{' exact' if exact else ''}",
+        )
     return ok
 
 
 def peer(name, folder):
     code = PEERS[name].format(measures=list(MEASURES.values()), ranx=RANX)
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", code, folder / "qrels.txt", folder / "run.trec"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, folder / "qrels.txt", folder / "run.trec"], stdout=subprocess.PIPE, text=True
+    )
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0, name
@@ -128,7 +152,11 @@ def speed(a, folder):
             run.writelines(f"q{q} Q0 d{doc} {rank + 1} {1000 - rank * 0.37:.4f} x\n" for rank, doc in enumerate(found))
     megabytes = (folder / "run.trec").stat().st_size / 1e6
     print(f"{a.queries} queries x {a.hits} hits, {megabytes:.0f} MB, five measures, from files to figures")
-    ways = {"isogloss": lambda: isogloss(a.release, "evaluate", folder / "qrels.txt", folder / "run.trec", *MEASURES, "--resamples", 0)}
+    ways = {
+        "isogloss": lambda: isogloss(
+            a.release, "evaluate", folder / "qrels.txt", folder / "run.trec", *MEASURES, "--resamples", 0
+        )
+    }
     ways |= {name: lambda name=name: peer(name, folder) for name in PEERS}
     seconds, memory = {name: [] for name in ways}, {}
     for _ in range(a.rounds):
