@@ -1,15 +1,17 @@
 """Judging: Isogloss against trec_eval (pytrec-eval-terrier), ranx and scipy. Prints PASS or FAIL with the figures, then seconds and memory; exits 1 after a FAIL.
 
-    python judge.py [--runs 1000] [--queries 10000] [--hits 1000] [--rounds 3] [--only NAME]... [--release target/release]
+    python judge.py [--runs 1000] [--queries 10000] [--hits 1000] [--rounds 3] [--only NAME]... [--release target/release] [--xor-script eval_xor_retrieve.py]
 
-`agree` compares measures on random runs full of ties, `tests` the paired tests with scipy's, `speed` reads judgements and a run from files and computes five measures, every
-program in a process of its own, in turn.
+`agree` compares measures on random runs full of ties, `tests` the paired tests with scipy's, `xor` XOR-Retrieve's figures with those of its official script (given by
+--xor-script, from https://github.com/AkariAsai/XORQA; without it the check is left out) on made-up predictions that are hard to tokenise, `speed` reads judgements and a run from
+files and computes five measures, every program in a process of its own, in turn.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -17,7 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import add_release, isogloss
+from common import ROOT, add_release, isogloss
+
+PUNKT = ROOT / "crates/ir/src/protocol/nltk/punkt/english.json.zst"
 
 MEASURES = {"nDCG@10": "ndcg_cut_10", "RR": "recip_rank", "R@100": "recall_100", "AP": "map", "P@5": "P_5"}
 RANX = ["ndcg@10", "mrr", "recall@100", "map", "precision@5"]
@@ -68,10 +72,10 @@ def agree(a, folder):
     import pytrec_eval
 
     rng, worst, compared, judged_runs = random.Random(1), 0.0, 0, 0
-    for _ in range(a.runs):
+    while judged_runs < a.runs:
         qrels, run = random_run(rng)
-        if not qrels or not run:
-            continue
+        if not qrels.keys() & run.keys():
+            continue  # nothing to compare; `evaluate` refuses it
         judged_runs += 1
         write(qrels, run, folder)
         theirs = pytrec_eval.RelevanceEvaluator(qrels, set(MEASURES.values())).evaluate(run)
@@ -131,6 +135,86 @@ def tests(a, folder):
     return ok
 
 
+# Sentences that tokenisers and sentence splitters disagree about, and answers that stand in them, across their tokens or nowhere.
+HARD = [
+    "Dr. A. Mwangi, Ph.D., wasn't in St. Louis at 10:45 a.m. on Jan. 3rd; she'd gone to Washington D.C. by then.",
+    'He said: "I\'m here..." and left. \'Twas the night; "why?" she\'d asked. "Because." (It rained.)',
+    "Prices rose 1,204.5% to $3.50/kg (approx. £2.80), i.e. 7-8 times; No. 5 vs. No. 12: 3-2.",
+    "Wait… what?! Yes... no. etc. The U.S. Army didn't. Mr. Smith's car's gone --- cannot be; gimme it, wanna bet?",
+    "Mail x_y@example.org or see http://example.org/a?b=c&d=%20#e. Tags: <b>bold</b> [1] {2} #3 @four.",
+    "東京は日本の首都です。人口は約1400万人。「はい」と言った。",
+    "عاصمة مصر هي القاهرة، وعدد سكانها 10.2 مليون نسمة. أليس كذلك؟",
+    "Москва — столица России; в ней ок. 13 млн. жителей, т.е. много…",
+    "పురాణాల ప్రకారం 1,000 సంవత్సరాలు. ఇది నిజమా?",
+    "서울은 대한민국의 수도이다. “그래요,” 그는 말했다.",
+    "Its motto is ‘Slow — but sure’. The ’90s ended. O'Neil's 'n' roll; rock 'n' roll. 5'10\" tall.",
+    "naïve café coöperate ﬁnal ½ ² №7 ①  tab\tand\u00a0nbsp\u200bzero width",
+]
+ANSWERS = [
+    "yes", "no", "", "Ph.D.", "St. Louis", "10:45 a.m.", "wasn't", "was n't", "1,204.5", "1,204.5%", "1,204.5 %", "$3.50", "$ 3.50", "3-2", "...", "…", "Yes", "No.",
+    "U.S.", "U.S. Army", "cannot", "can not", "x_y@example.org", "東京", "1400万人", "القاهرة", "القاهرة ،", "13 млн.", "т.е", "నిజమా", "수도이다", "수도이다 .", "‘Slow", "'n' roll",
+    "``", "''", "½", "№7", "nowhere at all", "Because . )", "D.C .", "etc", "etc.", "Smith's", "Smith 's", "5'10", "nbsp",
+]  # fmt: skip
+
+
+def xor(a, folder):
+    """Figures of XOR-Retrieve on made-up predictions: ours and the official script's, NLTK given the same parameters of Punkt as we have."""
+    if a.xor_script is None:
+        return tell(True, "xor left out: no --xor-script")
+    import zstandard
+
+    # NLTK reads and writes below the folders named here only.
+    os.environ["NLTK_DATA"] = str(folder / "nltk")
+    from nltk.tokenize.punkt import PunktParameters, save_punkt_params
+
+    english = zstandard.ZstdDecompressor().decompressobj().decompress(PUNKT.read_bytes())
+    learned, params = json.loads(english), PunktParameters()
+    params.abbrev_types, params.sent_starters = set(learned["abbrev_types"]), set(learned["sentence_starters"])
+    params.collocations = {tuple(pair) for pair in learned["collocations"]}
+    params.ortho_context.update(learned["ortho_context"])
+    (folder / "nltk/tokenizers/punkt_tab").mkdir(parents=True)
+    save_punkt_params(params, str(folder / "nltk/tokenizers/punkt_tab/english"))
+
+    rng, gold, predictions = random.Random(3), [], []
+    for i in range(a.predictions):
+        lang = rng.choice(["ar", "bn", "fi", "ja", "ko", "ru", "te"])
+        # Texts of a passage are cut anywhere; some have 2,000 tokens within the first contexts, some never.
+        contexts = [
+            " ".join(rng.choices(HARD, k=rng.randrange(1, 9)))[rng.randrange(20) :] for _ in range(rng.randrange(0, 60))
+        ]
+        answers = rng.choices(ANSWERS, k=rng.randrange(1, 3))
+        if contexts and rng.random() < 0.5:
+            # One that stands in a single place, before or behind the cut.
+            answers = [f"mark-{i}"]
+            contexts[rng.randrange(len(contexts))] += f" mark-{i}."
+        gold.append({"id": str(i), "question": "?", "answers": answers, "lang": lang})
+        predictions.append({"id": str(i), "lang": lang, "ctxs": contexts})
+    predictions.append({"id": "unknown", "lang": "sw", "ctxs": ["nothing"]})
+    (folder / "xor").mkdir()
+    data = folder / "xor/xor_dev_retrieve_eng_span_v1_1.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in gold[: -len(gold) // 20]))
+    file = folder / "predictions.json"
+    file.write_text(json.dumps(predictions))
+    command = [sys.executable, a.xor_script, "--data_file", data, "--pred_file", file]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # Two blocks, R@2kt and R@5kt: a line with the language, one with its figure.
+    theirs = [dict(re.findall(r"performance on (\w+) .*\n(.*)", block)) for block in said.split("Evaluating")[1:]]
+    out, _, _ = isogloss(a.release, "benchmark", "xor-retrieve", "--data", folder / "xor", "--run", file, "--json")
+    ours = json.loads(out)["views"][0]["by_lang"]
+    compared = [
+        (lang, m, ours[lang]["mean"][m] * 100, float(theirs[i][lang]))
+        for i, m in enumerate(["R@2kt", "R@5kt"])
+        for lang in theirs[i]
+    ]
+    worst = max(abs(mine - other) for _, _, mine, other in compared)
+    same = set(ours) == set(theirs[0]) and worst < 1e-9
+    middle = sum(0 < mine < 100 for _, _, mine, _ in compared)
+    return tell(
+        same,
+        f"xor-retrieve and the official script on {len(predictions)} predictions: {len(compared)} figures, {middle} of them strictly between 0 and 100, largest difference {worst:.1e}",
+    )
+
+
 def peer(name, folder):
     code = PEERS[name].format(measures=list(MEASURES.values()), ranx=RANX)
     start = time.perf_counter()
@@ -172,11 +256,12 @@ def speed(a, folder):
 
 
 def main():
-    ways = {"agree": agree, "tests": tests, "speed": speed}
+    ways = {"agree": agree, "tests": tests, "xor": xor, "speed": speed}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in {"runs": 1000, "queries": 10_000, "hits": 1000, "rounds": 3}.items():
+    for name, default in {"runs": 1000, "queries": 10_000, "hits": 1000, "rounds": 3, "predictions": 400}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--only", choices=ways, action="append")
+    parser.add_argument("--xor-script", type=Path)
     add_release(parser)
     a = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

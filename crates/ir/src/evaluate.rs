@@ -2,9 +2,11 @@
 
 use crate::bootstrap::{Bootstrap, Interval};
 use crate::error::{Error, Result, snippet};
-use crate::{Lang, Measure, Qrels, QueryId, Run};
+use crate::run_blocks::judge_blocks;
+use crate::{DocId, Lang, Measure, Qrels, QueryId, Run};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Measured values in the order in which the measures were asked for; a JSON object under their names.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -100,15 +102,48 @@ pub fn evaluate_with(
     bootstrap: Bootstrap,
 ) -> Result<Report> {
     let counts = count(qrels, run)?;
-    let rows: Vec<(&QueryId, Vec<f64>)> = qrels
-        .iter()
-        .map(|(query, judged)| {
-            let ranking = run.get(query).unwrap_or_default();
-            (query, measures.iter().map(|measure| measure.of(ranking, judged)).collect())
-        })
-        .collect();
+    let of = |ranking, judged| measures.iter().map(|measure| measure.of(ranking, judged)).collect();
+    let rows =
+        qrels.iter().map(|(query, judged)| (query, of(run.get(query).unwrap_or_default(), judged))).collect::<Vec<_>>();
+    report(&rows, counts, measures, langs, bootstrap)
+}
+
+/// As [`evaluate_with`] for a run in a file, without holding it where the rows of every query lie together, as programs write them.
+///
+/// Memory is then a few blocks of the file and the values of the queries. Other runs are read whole.
+///
+/// # Errors
+/// As [`Run::read`] and [`evaluate`].
+pub fn evaluate_file(
+    qrels: &Qrels,
+    path: &Path,
+    measures: &[Measure],
+    langs: Option<&BTreeMap<QueryId, Lang>>,
+    bootstrap: Bootstrap,
+) -> Result<Report> {
+    let Some(found) = judge_blocks(qrels, path, measures)? else {
+        return evaluate_with(qrels, &Run::read(path)?, measures, langs, bootstrap);
+    };
+    let unjudged = found.values().filter(|values| values.is_none()).count();
+    let missing = qrels.len() + unjudged - found.len();
+    let of = |query: &QueryId, judged: &BTreeMap<DocId, i32>| match found.get(query) {
+        Some(Some(values)) => values.clone(),
+        _ => measures.iter().map(|measure| measure.of_grades(&[], judged)).collect(),
+    };
+    let rows: Vec<_> = qrels.iter().map(|(query, judged)| (query, of(query, judged))).collect();
+    report(&rows, Counts { judged: qrels.len(), missing, unjudged }, measures, langs, bootstrap)
+}
+
+/// The report of `rows`: every judged query and its values, a column per measure.
+fn report(
+    rows: &[(&QueryId, Vec<f64>)],
+    counts: Counts,
+    measures: &[Measure],
+    langs: Option<&BTreeMap<QueryId, Lang>>,
+    bootstrap: Bootstrap,
+) -> Result<Report> {
     let all: Vec<&[f64]> = rows.iter().map(|(_, row)| row.as_slice()).collect();
-    let groups = langs.map(|langs| by_lang(&rows, langs)).transpose()?.unwrap_or_default();
+    let groups = langs.map(|langs| by_lang(rows, langs)).transpose()?.unwrap_or_default();
     let by_lang: BTreeMap<Lang, Vec<f64>> =
         groups.iter().map(|(lang, rows)| (*lang, mean(rows, measures.len()))).collect();
     let macro_mean = (!by_lang.is_empty()).then(|| {

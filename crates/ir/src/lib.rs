@@ -27,6 +27,7 @@ pub mod significance;
 mod fields;
 mod folder;
 mod random;
+mod run_blocks;
 mod table;
 mod unique;
 
@@ -36,7 +37,7 @@ pub use collection::{Docs, Queries, ReadOptions, read_docs, read_queries};
 pub use compare::{Comparison, Scores, compare};
 pub use dataset::{Dataset, Example, ExampleIds, Pair};
 pub use error::{Error, Result};
-pub use evaluate::{Report, evaluate, evaluate_with};
+pub use evaluate::{Report, evaluate, evaluate_file, evaluate_with};
 pub use format::clear::{ClearExample, load_clear};
 pub use format::documents::{Body, Document, load_documents};
 pub use format::parallel::{PairOptions, Pairing, ParallelRow, load_pairs, load_parallel};

@@ -68,24 +68,30 @@ impl Measure {
     /// The value for one query: `ranking` best first, `judged` its grades. In 0 ..= 1.
     pub fn of(&self, ranking: &[(DocId, f32)], judged: &BTreeMap<DocId, i32>) -> f64 {
         let top = &ranking[..self.cutoff().unwrap_or(usize::MAX).min(ranking.len())];
-        let grade = |hit: &(DocId, f32)| judged.get(&hit.0).copied();
-        let found = |rel: i32| top.iter().filter(|hit| grade(hit).is_some_and(|g| g >= rel)).count();
+        let grades: Vec<Option<i32>> = top.iter().map(|(doc, _)| judged.get(doc).copied()).collect();
+        self.of_grades(&grades, judged)
+    }
+
+    /// As [`Measure::of`] for a ranking told by its documents' grades, best first, `None` where there is no judgement.
+    pub fn of_grades(&self, grades: &[Option<i32>], judged: &BTreeMap<DocId, i32>) -> f64 {
+        let top = &grades[..self.cutoff().unwrap_or(usize::MAX).min(grades.len())];
+        let found = |rel: i32| top.iter().filter(|grade| grade.is_some_and(|g| g >= rel)).count();
         let all = |rel: i32| judged.values().filter(|&&g| g >= rel).count();
         match *self {
             Self::Ndcg { k } => {
                 let ideal = ideal_gains(judged);
                 ratio(
-                    dcg(top.iter().map(|hit| grade(hit).unwrap_or(0))),
+                    dcg(top.iter().map(|grade| grade.unwrap_or(0))),
                     dcg(ideal.into_iter().take(k.unwrap_or(usize::MAX))),
                 )
             }
             Self::Rr { rel, .. } => {
-                let first = top.iter().position(|hit| grade(hit).is_some_and(|g| g >= rel));
+                let first = top.iter().position(|grade| grade.is_some_and(|g| g >= rel));
                 first.map_or(0.0, |i| 1.0 / (i + 1) as f64)
             }
             Self::Recall { rel, .. } => ratio(found(rel) as f64, all(rel) as f64),
             Self::Ap { rel, .. } => {
-                let relevant = top.iter().map(|hit| grade(hit).is_some_and(|g| g >= rel));
+                let relevant = top.iter().map(|grade| grade.is_some_and(|g| g >= rel));
                 ratio(precision_sum(relevant), all(rel) as f64)
             }
             Self::Precision { k, rel } => found(rel) as f64 / k as f64,

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use isogloss_ir::bootstrap::Interval;
 use isogloss_ir::evaluate::{Counts, Values};
-use isogloss_ir::{Bootstrap, Lang, Measure, Qrels, ReadOptions, Report, Run, evaluate_with, read_queries};
+use isogloss_ir::{Bootstrap, Lang, Measure, Qrels, ReadOptions, Report, evaluate_file, read_queries};
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -52,10 +52,9 @@ pub struct Args {
 /// Measures the run and prints the report.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let qrels = Qrels::read(&args.qrels)?;
-    let run = Run::read(&args.run)?;
     let langs = args.queries.as_deref().map(langs).transpose()?;
     let bootstrap = Bootstrap { seed: args.seed, resamples: args.resamples, ..Bootstrap::default() };
-    let mut report = evaluate_with(&qrels, &run, &args.measures, langs.as_ref(), bootstrap)?;
+    let mut report = evaluate_file(&qrels, &args.run, &args.measures, langs.as_ref(), bootstrap)?;
     report.run = Some(args.run.display().to_string());
     note(report.counts);
     let mut out = BufWriter::new(io::stdout().lock());

@@ -99,10 +99,11 @@ fn wrong(
         text: short(&side.texts[at]),
     };
     for (row, found) in nearest.iter().map(|found| *found as usize).enumerate() {
-        let score: f32 = asked.row(row).iter().zip(searched.row(found)).map(|(a, b)| a * b).sum();
+        let score = dot(asked.row(row), searched.row(found));
         if row == found || !worst.wants("all", lang, 0.0, score) {
             continue;
         }
+        let rank = rank(asked.row(row), searched, row);
         let miss = Miss {
             view: "all".into(),
             lang,
@@ -110,8 +111,31 @@ fn wrong(
             value: 0.0,
             query: passage(asking, row),
             found: vec![Hit { doc: passage(answering, found), score: Some(score), gold: false }],
-            gold: vec![Gold { doc: passage(answering, row), rank: None }],
+            gold: vec![Gold { doc: passage(answering, row), rank: Some(rank) }],
         };
         worst.offer("all", Candidate { miss, place: None });
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The rank from 1 of row `gold` by the inner product with `asked`; equals go to the smaller row.
+fn rank(asked: &[f32], searched: &Vectors, gold: usize) -> usize {
+    let score = |row| dot(asked, searched.row(row));
+    let own = score(gold);
+    1 + (0..searched.len()).filter(|&row| score(row) > own || (score(row) == own && row < gold)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rank_of_a_translation_counts_what_stands_before_it() {
+        let searched = Vectors::new(2, vec![1.0, 0.0, 0.5, 0.0, 0.5, 1.0, 0.0, 1.0]).unwrap();
+        let ranks = [0, 1, 2, 3].map(|gold| rank(&[1.0, 0.0], &searched, gold));
+        assert_eq!(ranks, [1, 2, 3, 4]);
     }
 }

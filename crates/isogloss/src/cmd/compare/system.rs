@@ -2,7 +2,7 @@
 
 use crate::exit::Fault;
 use crate::result::PER_QUERY;
-use isogloss_ir::{Bootstrap, Measure, PerQuery, Qrels, Run, Scores, evaluate_with};
+use isogloss_ir::{Bootstrap, Measure, PerQuery, Qrels, Scores, evaluate_file};
 use std::path::{Path, PathBuf};
 
 /// What is measured of runs where nothing was asked for.
@@ -60,7 +60,7 @@ fn measured(path: &Path, qrels: Option<&Qrels>, measures: &[String]) -> anyhow::
     };
     let measures: Vec<Measure> = names.into_iter().map(str::parse).collect::<isogloss_ir::Result<_>>()?;
     let bootstrap = Bootstrap { resamples: 0, ..Bootstrap::default() };
-    let report = evaluate_with(qrels, &Run::read(path)?, &measures, None, bootstrap)?;
+    let report = evaluate_file(qrels, path, &measures, None, bootstrap)?;
     if report.counts.missing > 0 {
         let (missing, judged) = (report.counts.missing, report.counts.judged);
         eprintln!(
