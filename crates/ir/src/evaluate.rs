@@ -195,7 +195,11 @@ fn named<T>(measures: &[Measure], values: Vec<T>) -> Values<T> {
     Values(measures.iter().copied().zip(values).collect())
 }
 
-fn count(qrels: &Qrels, run: &Run) -> Result<Counts> {
+/// How many queries run and qrels have together.
+///
+/// # Errors
+/// None.
+pub(crate) fn count(qrels: &Qrels, run: &Run) -> Result<Counts> {
     let missing = qrels.iter().filter(|(query, _)| run.get(query).is_none()).count();
     let shared = qrels.len() - missing;
     if shared == 0 {

@@ -1,5 +1,11 @@
 //! Several runs into one: by ranks, or by scores brought to one scale.
 
+mod fit;
+mod weights;
+
+pub use fit::{Fit, FitOptions, LangFit, fit};
+pub use weights::Weights;
+
 use crate::error::{Error, Result};
 use crate::{DocId, QueryId, Run};
 use std::cmp::Ordering;
@@ -34,12 +40,19 @@ pub enum Scale {
     ZScore,
     /// Mr. TyDi's: `(s - (max + min) / 2) / (max - min)`; all 0 where all are equal.
     Centred,
+    /// The scores as they are.
+    Raw,
 }
 
 impl Fusion {
     /// A first and a second list, weighted `1 - alpha` and `alpha`.
     pub fn convex(scale: Scale, alpha: f64) -> Self {
         Self::Weighted { scale, weights: vec![1.0 - alpha, alpha] }
+    }
+
+    /// A first and a second list by one weight: [`Fusion::mr_tydi`] for centred scores, else [`Fusion::convex`].
+    pub fn of_two(scale: Scale, alpha: f64) -> Self {
+        if scale == Scale::Centred { Self::mr_tydi(alpha) } else { Self::convex(scale, alpha) }
     }
 
     /// The hybrid of Mr. TyDi (Zhang et al. 2021): sparse scores plus `alpha` times dense ones, both centred.
@@ -49,16 +62,20 @@ impl Fusion {
 }
 
 impl Scale {
-    const NAMES: [(Self, &str); 3] = [(Self::MinMax, "minmax"), (Self::ZScore, "zscore"), (Self::Centred, "mrtydi")];
+    const NAMES: [(Self, &str); 4] =
+        [(Self::MinMax, "minmax"), (Self::ZScore, "zscore"), (Self::Centred, "mrtydi"), (Self::Raw, "sum")];
 
     fn apply(self, list: &[(DocId, f64)]) -> Vec<f64> {
         let scores = || list.iter().map(|(_, score)| *score);
         let (low, high) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
+        if self == Self::Raw {
+            return scores().collect();
+        }
         if low >= high {
             return vec![if self == Self::MinMax { 0.5 } else { 0.0 }; list.len()];
         }
         let (middle, width) = match self {
-            Self::MinMax => (low, high - low),
+            Self::MinMax | Self::Raw => (low, high - low),
             Self::Centred => ((high + low) / 2.0, high - low),
             Self::ZScore => {
                 let n = list.len() as f64;
@@ -81,8 +98,10 @@ impl FromStr for Scale {
 
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::NAMES.iter().find(|(_, known)| *known == name).map(|(scale, _)| *scale);
-        found
-            .ok_or_else(|| Error::FusionName { got: crate::error::snippet(name), known: "rrf, minmax, zscore, mrtydi" })
+        found.ok_or_else(|| Error::FusionName {
+            got: crate::error::snippet(name),
+            known: "rrf, minmax, zscore, mrtydi, sum",
+        })
     }
 }
 
@@ -110,6 +129,14 @@ pub fn fuse_lists(lists: &[Vec<(DocId, f64)>], fusion: &Fusion) -> Result<Vec<(D
 /// # Errors
 /// Another number of weights than of runs.
 pub fn fuse(runs: &[Run], fusion: &Fusion, k: usize) -> Result<Run> {
+    fuse_by(runs, |_| fusion.clone(), k)
+}
+
+/// As [`fuse`], each query as `fusion` says.
+///
+/// # Errors
+/// Another number of weights than of runs.
+pub fn fuse_by(runs: &[Run], fusion: impl Fn(&str) -> Fusion, k: usize) -> Result<Run> {
     let queries: BTreeSet<&QueryId> = runs.iter().flat_map(|run| run.iter().map(|(query, _)| query)).collect();
     let mut fused = Run::new();
     for query in queries {
@@ -118,7 +145,7 @@ pub fn fuse(runs: &[Run], fusion: &Fusion, k: usize) -> Result<Run> {
             hits.iter().map(|(doc, score)| (doc.clone(), f64::from(*score))).collect::<Vec<_>>()
         };
         let lists: Vec<_> = runs.iter().map(list).collect();
-        let best = fuse_lists(&lists, fusion)?.into_iter().take(k);
+        let best = fuse_lists(&lists, &fusion(query))?.into_iter().take(k);
         fused.insert(query.clone(), best.map(|(doc, score)| (doc, score as f32)).collect())?;
     }
     Ok(fused)
@@ -168,6 +195,8 @@ mod tests {
         let ranks = fuse_lists(&lists, &Fusion::Reciprocal { k: 60.0 }).unwrap();
         assert_eq!(ranks, list(&[("a", 1.0 / 61.0), ("b", 1.0 / 62.0)]));
         assert!(fuse_lists(&[Vec::new(), Vec::new()], &Fusion::mr_tydi(0.5)).unwrap().is_empty());
+        let sum = fuse_lists(&lists, &Fusion::of_two(Scale::Raw, 0.5)).unwrap();
+        assert_eq!(sum, list(&[("a", 3.5), ("b", 3.5)]));
     }
 
     #[test]
@@ -181,6 +210,6 @@ mod tests {
         assert_eq!((docs, fused.len()), (vec!["y", "x"], 2));
         let error = fuse(&[a, b], &Fusion::Weighted { scale: Scale::MinMax, weights: vec![1.0] }, 2).unwrap_err();
         assert!(error.to_string().contains("1 weight"), "{error}");
-        assert!("sum".parse::<Scale>().unwrap_err().to_string().contains("rrf"));
+        assert!("product".parse::<Scale>().unwrap_err().to_string().contains("rrf"));
     }
 }

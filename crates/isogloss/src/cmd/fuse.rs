@@ -1,72 +1,99 @@
-//! `isogloss fuse`: several runs into one.
+//! `isogloss fuse`: several runs into one, and the weights of two by language.
 
+mod fit;
+
+use super::evaluate::langs;
 use crate::exit::Fault;
+use crate::fusion::{Fusing, FusionOptions};
 use crate::model::positive;
 use crate::run_out::{refuse_folder, write};
-use isogloss_ir::{Fusion, Run, Scale, fuse};
+use crate::sheet::Form;
+use isogloss_ir::{Measure, Run, fuse_by};
 use std::path::PathBuf;
 
 /// The runs, and how they become one.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss fuse bm25.trec dense.trec --out fused.trec\n  isogloss fuse bm25.trec dense.trec --method minmax --alpha 0.6 --out fused.trec\n  isogloss fuse a.trec b.trec c.trec --method zscore --weights 1,1,2 --out fused.trec"
+    after_help = "Examples:\n  isogloss fuse bm25.trec dense.trec --out fused.trec\n  isogloss fuse bm25.trec dense.trec --method minmax --alpha 0.6 --out fused.trec\n  isogloss fuse a.trec b.trec c.trec --method zscore --weights 1,1,2 --out fused.trec\n  isogloss fuse dev_bm25.trec dev_dense.trec --method minmax --fit dev/qrels.tsv --queries dev/queries.jsonl --fitted weights.json\n  isogloss fuse bm25.trec dense.trec --alphas weights.json --queries queries.jsonl --out fused.trec"
 )]
 pub struct Args {
-    /// Two TREC runs or more; with --alpha the sparse one first.
+    /// Two TREC runs or more; with one weight for two the sparse one first.
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     runs: Vec<PathBuf>,
 
-    /// rrf sums 1 / (k + rank); minmax and zscore weigh scores on one scale; mrtydi is Mr. TyDi's hybrid.
-    #[arg(long, value_name = "rrf|minmax|zscore|mrtydi", default_value = "rrf")]
-    method: String,
-
-    /// k of rrf.
-    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 60)]
-    rrf_k: usize,
-
-    /// Weight of the second run: beside 1 - alpha in minmax and zscore, beside 1 in mrtydi [default: 0.5].
-    #[arg(long, value_name = "X", conflicts_with = "weights")]
-    alpha: Option<f64>,
+    #[command(flatten)]
+    fusion: FusionOptions,
 
     /// A weight for each run, apart by commas, in place of alpha.
-    #[arg(long, value_name = "X,Y", value_delimiter = ',')]
+    #[arg(long, value_name = "X,Y", value_delimiter = ',', conflicts_with_all = ["alpha", "alphas"], allow_negative_numbers = true)]
     weights: Vec<f64>,
+
+    /// Queries with their languages, for weights by language.
+    #[arg(long, value_name = "FILE")]
+    queries: Option<PathBuf>,
 
     /// Documents kept per query.
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1000)]
     k: usize,
 
-    /// The fused run [default: stdout].
+    /// The fused run [default: stdout; with --fit none].
     #[arg(long, value_name = "RUN.trec")]
     out: Option<PathBuf>,
+
+    /// Judgements of a development set: fit the second run's weight on them, one for all languages and one for each, and
+    /// print what both give.
+    #[arg(long, value_name = "QRELS", requires = "queries", conflicts_with_all = ["alpha", "alphas", "weights"])]
+    fit: Option<PathBuf>,
+
+    /// What fitted weights are to make highest.
+    #[arg(long, value_name = "MEASURE", default_value = "nDCG@10", requires = "fit")]
+    measure: Measure,
+
+    /// The largest weight tried [default: 1, of mrtydi 2].
+    #[arg(long, value_name = "X", requires = "fit")]
+    fit_most: Option<f64>,
+
+    /// Equal steps from 0 to the largest weight.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 20, requires = "fit")]
+    fit_steps: usize,
+
+    /// Parts of a language's queries that are held out in turn, to measure what its weight gives on queries not seen.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..), default_value_t = 5, requires = "fit")]
+    folds: u16,
+
+    /// Where the fitted weights go, for --alphas here and in `search --hybrid`.
+    #[arg(long, value_name = "WEIGHTS.json", requires = "fit")]
+    fitted: Option<PathBuf>,
+
+    #[command(flatten)]
+    form: Form,
 }
 
-/// Fuses and writes the run.
+/// Fuses and writes the run, or fits weights and prints what they give.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     refuse_folder(args.out.as_deref())?;
-    let fusion = fusion(args)?;
-    let runs: Vec<Run> = args.runs.iter().map(Run::read).collect::<isogloss_ir::Result<_>>()?;
-    Ok(write(&fuse(&runs, &fusion, args.k)?, args.out.as_deref())?)
+    if let Some(qrels) = &args.fit {
+        return fit::run(qrels, args);
+    }
+    let fusing = fusing(args)?;
+    let langs = match (&args.queries, fusing.needs_lang()) {
+        (Some(queries), true) => langs(queries)?,
+        (None, true) => return Err(Fault::option("--alphas", "needs the queries' languages; give --queries").into()),
+        (_, false) => Default::default(),
+    };
+    let runs = read(args)?;
+    let fused = fuse_by(&runs, |query| fusing.of(langs.get(query).copied()), args.k)?;
+    Ok(write(&fused, args.out.as_deref())?)
 }
 
-fn fusion(args: &Args) -> anyhow::Result<Fusion> {
-    let unweighted = args.alpha.is_none() && args.weights.is_empty();
-    if args.method == "rrf" {
-        return match unweighted {
-            true => Ok(Fusion::Reciprocal { k: args.rrf_k as f64 }),
-            false => Err(Fault::option("--method", "rrf takes no weights; leave --alpha and --weights out").into()),
-        };
+fn read(args: &Args) -> isogloss_ir::Result<Vec<Run>> {
+    args.runs.iter().map(Run::read).collect()
+}
+
+fn fusing(args: &Args) -> anyhow::Result<Fusing> {
+    match (args.weights.is_empty(), args.runs.len()) {
+        (false, _) => args.fusion.weighted(args.weights.clone()),
+        (true, 2) => args.fusion.open(),
+        (true, _) => args.fusion.unweighted(),
     }
-    let scale: Scale = args.method.parse()?;
-    if args.alpha.into_iter().chain(args.weights.iter().copied()).any(|weight| !weight.is_finite()) {
-        return Err(Fault::option("--weights", "must be finite numbers").into());
-    }
-    if !args.weights.is_empty() {
-        return Ok(Fusion::Weighted { scale, weights: args.weights.clone() });
-    }
-    if args.runs.len() != 2 {
-        return Err(Fault::option("--alpha", "weighs two runs; give --weights for more").into());
-    }
-    let alpha = args.alpha.unwrap_or(0.5);
-    Ok(if scale == Scale::Centred { Fusion::mr_tydi(alpha) } else { Fusion::convex(scale, alpha) })
 }

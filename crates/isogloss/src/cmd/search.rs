@@ -1,18 +1,20 @@
 //! `isogloss search`: the best documents of every query, as a run.
 
 mod bm25;
+mod hybrid;
 
 use super::encode;
 use crate::exit::Fault;
 use crate::files::check_ours;
+use crate::fusion::FusionOptions;
 use crate::input::Input;
-use crate::model::{CalibrationOptions, Model, ModelOptions, calibrated, normalized, positive};
+use crate::model::{CalibrationOptions, Model, ModelOptions, positive};
 use crate::run_out::{is_plain, refuse_folder, write};
+use crate::stored::{is_vectors, load_for};
 use crate::texts::Texts;
 use crate::words::Options;
-use isogloss_dense::{Flat, Manifest, Searcher, Side, Text, VectorStore};
+use isogloss_dense::{Flat, Searcher, Side, Text, VectorStore};
 use isogloss_ir::{Query, ReadOptions, Run, read_queries};
-use isogloss_model::CALIBRATION_FILE;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,16 +22,16 @@ use std::sync::Arc;
 /// What is searched, for what, and where the run goes.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10\n  isogloss search --bm25 words --queries queries.tsv --out run.trec"
+    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10\n  isogloss search --bm25 words --queries queries.tsv --out run.trec\n  isogloss search --hybrid --bm25 words --model out/model --corpus vectors --queries queries.jsonl --out run.trec"
 )]
 pub struct Args {
     /// A model folder, or the name of a model in the local cache.
-    #[arg(long, required_unless_present = "bm25", conflicts_with = "bm25")]
+    #[arg(long, required_unless_present = "bm25")]
     model: Option<String>,
 
     /// Vectors that `isogloss encode` wrote, or a corpus, which is encoded first. LANG=FILE declares the language of
     /// documents that name none.
-    #[arg(long, value_name = "DIR|FILE", required_unless_present = "bm25", conflicts_with = "bm25")]
+    #[arg(long, value_name = "DIR|FILE", required_unless_present = "bm25")]
     corpus: Option<Input>,
 
     /// Queries: a file or a folder in the BEIR layout. LANG=FILE declares the language of queries that name none.
@@ -52,32 +54,54 @@ pub struct Args {
 
     #[command(flatten)]
     words: Options,
+
+    /// Search words and vectors, and fuse what both find: --bm25 with --model and --corpus.
+    #[arg(long, requires = "bm25")]
+    hybrid: bool,
+
+    /// Documents per query that each of the two gives to the fusion.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 100, requires = "hybrid")]
+    depth: usize,
+
+    #[command(flatten)]
+    fusion: FusionOptions,
 }
 
 impl Args {
     fn model(&self) -> &str {
-        self.model.as_deref().expect("required without --bm25")
+        self.model.as_deref().expect("checked")
     }
 
     fn corpus(&self) -> &Input {
-        self.corpus.as_ref().expect("required without --bm25")
+        self.corpus.as_ref().expect("checked")
     }
 }
 
 /// Searches and writes the run.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     refuse_folder(args.out.as_deref())?;
+    if !args.hybrid
+        && let Some(option) = args.fusion.given()
+    {
+        return Err(Fault::option(option, "is for fusion; give --hybrid, or leave it out").into());
+    }
     match &args.words.bm25 {
+        Some(index) if args.hybrid && args.model.is_some() && args.corpus.is_some() => hybrid::run(index, args),
+        Some(_) if args.hybrid => Err(Fault::option("--hybrid", "needs vectors too; give --model and --corpus").into()),
+        Some(_) if args.model.is_some() || args.corpus.is_some() => {
+            let problem = "searches words, --model and --corpus vectors; leave one out, or give --hybrid for both";
+            Err(Fault::option("--bm25", problem).into())
+        }
         Some(index) => bm25::run(index, args),
-        None => dense(args),
+        None => Ok(write(&dense(args, queries(&args.queries)?, args.k)?, args.out.as_deref())?),
     }
 }
 
-/// Searches vectors.
-fn dense(args: &Args) -> anyhow::Result<()> {
-    let (queries, corpus) = (queries(&args.queries)?, &args.corpus().path);
+/// What the vectors give: the best `k` of every query.
+fn dense(args: &Args, queries: Vec<Query>, k: usize) -> anyhow::Result<Run> {
+    let corpus = &args.corpus().path;
     let (model, vectors) = match is_vectors(corpus) {
-        true => (load_for(corpus, args)?, Place::Given(corpus.clone())),
+        true => (load_for(corpus, args.model(), &args.options, &args.calibration)?, Place::Given(corpus.clone())),
         false => (Model::load_calibrated(args.model(), &args.options.overrides(), &args.calibration)?, place(args)?),
     };
     let queries = texts(queries, &model, &args.queries.path)?;
@@ -88,10 +112,10 @@ fn dense(args: &Args) -> anyhow::Result<()> {
     store.verify()?;
     let searcher = Searcher::new(model.encoder.clone(), Arc::new(Flat::new(store.clone())), store)?;
     let mut run = Run::new();
-    for (query, hits) in searcher.search(&queries, args.k)? {
+    for (query, hits) in searcher.search(&queries, k)? {
         run.insert(query, hits)?;
     }
-    Ok(write(&run, args.out.as_deref())?)
+    Ok(run)
 }
 
 fn queries(input: &Input) -> isogloss_ir::Result<Vec<Query>> {
@@ -120,57 +144,6 @@ impl Place {
             Self::Temporary(folder) => folder.path(),
         }
     }
-}
-
-fn is_vectors(corpus: &Path) -> bool {
-    ["plan.json", "manifest.json"].iter().any(|name| corpus.join(name).exists())
-}
-
-/// The model, set as it was when it encoded the vectors in `corpus`.
-fn load_for(corpus: &Path, args: &Args) -> anyhow::Result<Model> {
-    let plan = Manifest::read(corpus)?.plan;
-    let refuse = |option: &str, stored: &str, given: String| {
-        let cure = "leave the option out, or encode the corpus anew";
-        Fault::new(corpus, format!("its vectors have {option} {stored}, but {given} was asked for; {cure}"))
-    };
-    if let Some(given) = args.options.pooling.filter(|p| p.to_string() != plan.pooling) {
-        return Err(refuse("pooling", &plan.pooling, given.to_string()).into());
-    }
-    let stored = normalized(&plan.settings);
-    if let (Some(stored), Some(given)) = (stored, args.options.normalize)
-        && stored != given
-    {
-        return Err(refuse("normalize", &stored.to_string(), given.to_string()).into());
-    }
-    let stored_method = calibrated(&plan.settings);
-    if let Some(method) = stored_method.filter(|_| args.calibration.uncalibrated) {
-        return Err(refuse("calibration", method, "none".into()).into());
-    }
-    let mut calibration = args.calibration.clone();
-    calibration.uncalibrated = stored_method.is_none();
-    let mut overrides = args.options.overrides();
-    overrides.pooling = plan.pooling.parse().ok();
-    overrides.normalize = stored.or(overrides.normalize);
-    let model = Model::load_calibrated(args.model(), &overrides, &calibration)?;
-    if model.hash != plan.model_hash {
-        let problem = format!(
-            "holds vectors of another model ({:?}) than {}; search with that model, or encode the corpus with this one",
-            plan.model,
-            args.model()
-        );
-        return Err(Fault::new(corpus, problem).into());
-    }
-    if stored_method.is_none() && !args.calibration.uncalibrated && has_calibration(args.model())? {
-        eprintln!("note: {} holds uncalibrated vectors, so the queries are not calibrated", corpus.display());
-    }
-    if plan.side == Side::Query {
-        return Err(Fault::new(corpus, "holds queries, not documents; encode the corpus with --side doc").into());
-    }
-    Ok(model)
-}
-
-fn has_calibration(model: &str) -> isogloss_model::Result<bool> {
-    Ok(isogloss_model::resolve(model)?.join(CALIBRATION_FILE).exists())
 }
 
 /// Where the vectors of a corpus go: beside the run, where they can be found again, or into a temporary directory.

@@ -3,7 +3,7 @@
 use super::{Args, queries};
 use crate::exit::Fault;
 use crate::run_out::put;
-use isogloss_ir::{Error, Lang};
+use isogloss_ir::{Error, Lang, Query, Run};
 use isogloss_lexical::{Searcher, printed_scores};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,6 +20,22 @@ pub fn run(index: &Path, args: &Args) -> anyhow::Result<()> {
     let asked = queries(&args.queries)?.into_iter().map(|query| (query.id, (query.text, query.lang))).collect();
     let found = Found { searcher, asked, k: args.k, index, queries: &args.queries.path };
     put(args.out.as_deref(), |to, name| found.write(to, name))
+}
+
+/// What the words give: the best `k` of every query, with the scores that [`run`] prints.
+pub fn ranked(searcher: &Searcher, queries: &[Query], k: usize) -> anyhow::Result<Run> {
+    let mut run = Run::new();
+    for batch in queries.chunks(BATCH) {
+        let texts: Vec<(&str, Option<Lang>)> = batch.iter().map(|query| (query.text.as_str(), query.lang)).collect();
+        for (query, hits) in batch.iter().zip(searcher.search(&texts, k)?) {
+            let printed = printed_scores(&hits.iter().map(|hit| hit.1).collect::<Vec<_>>());
+            // To the six decimals that are printed.
+            let scores = printed.into_iter().map(|score| ((f64::from(score) * 1e6).round() / 1e6) as f32);
+            let docs = hits.iter().map(|hit| searcher.index().id(hit.0).to_owned());
+            run.insert(query.id.clone(), docs.zip(scores).collect())?;
+        }
+    }
+    Ok(run)
 }
 
 /// Queries by id, and what they are put to.
