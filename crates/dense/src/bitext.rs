@@ -1,20 +1,24 @@
 //! Translation retrieval: each text should be nearest to its own translation.
 
+mod column_top;
 mod margin;
 mod mine;
+mod rows;
 mod scan;
 
 pub use margin::Margin;
-pub use mine::Mined;
+pub use mine::{Mined, Strategy};
 
-use crate::{Error, Flat, Index, Result, Vectors, VectorsView};
+use crate::{Error, Flat, Index, Result, VectorStore, Vectors, VectorsView};
+use rows::Rows;
 
-/// Texts of two languages as L2-normalised rows, and what lies near each on the other side.
+/// Texts of two languages as rows of length one, and what lies near each on the other side.
 ///
-/// Memory: `k` neighbours a row; never a score for every pair. The same on any number of threads.
+/// Memory: `k` neighbours a row (and `8k + 4` bytes a row of the second side for each thread); never a score for every
+/// pair. The same on any number of threads.
 pub struct Bitext<'a> {
-    x: VectorsView<'a>,
-    y: VectorsView<'a>,
+    x: Rows<'a>,
+    y: Rows<'a>,
     /// For each `x` its `k` nearest `y`, and the other way round.
     near: [Vec<Vec<(u32, f64)>>; 2],
     /// The mean cosine of each `x`, and of each `y`, with those.
@@ -22,13 +26,26 @@ pub struct Bitext<'a> {
 }
 
 impl<'a> Bitext<'a> {
-    /// Finds the `k` nearest of every row on the other side (all of them where there are fewer): O(x · y · dim).
+    /// Finds the `k` nearest of every row on the other side (all of them where there are fewer): O(x · y · dim). Rows are
+    /// L2-normalised already.
     ///
     /// # Errors
     /// A side without rows or with more than `u32::MAX`, rows of different lengths, or a `k` of 0.
     pub fn new(x: VectorsView<'a>, y: VectorsView<'a>, k: usize) -> Result<Self> {
-        for (rows, side) in [(x, "the first side"), (y, "the second side")] {
-            if rows.is_empty() {
+        Self::of(Rows::View(x), Rows::View(y), k)
+    }
+
+    /// As [`Bitext::new`] for vectors on disk of any stored type, which are read where they lie and divided by their lengths.
+    ///
+    /// # Errors
+    /// As [`Bitext::new`].
+    pub fn of_stores(x: &'a VectorStore, y: &'a VectorStore, k: usize) -> Result<Self> {
+        Self::of(Rows::of_store(x), Rows::of_store(y), k)
+    }
+
+    fn of(x: Rows<'a>, y: Rows<'a>, k: usize) -> Result<Self> {
+        for (rows, side) in [(&x, "the first side"), (&y, "the second side")] {
+            if rows.len() == 0 {
                 return Err(Error::NoRows { side });
             }
             if rows.len() > u32::MAX as usize {
@@ -42,7 +59,7 @@ impl<'a> Bitext<'a> {
         if k == 0 {
             return Err(Error::Option { key: "k", got: 0, range: "at least 1" });
         }
-        let near = [scan::nearest(x, y, k), scan::nearest(y, x, k)];
+        let near = scan::nearest(&x, &y, k);
         let mean = |near: &Vec<(u32, f64)>| near.iter().map(|(_, cosine)| cosine).sum::<f64>() / near.len() as f64;
         let means = [0, 1].map(|side| near[side].iter().map(mean).collect());
         Ok(Self { x, y, near, means })
@@ -60,7 +77,7 @@ impl<'a> Bitext<'a> {
 
     /// The margin of a pair.
     pub fn margin(&self, margin: Margin, x: usize, y: usize) -> f64 {
-        margin.score(scan::dot(self.x.row(x), self.y.row(y)), self.means[0][x], self.means[1][y])
+        margin.score(scan::cosine(&self.x, x, &self.y, y), self.means[0][x], self.means[1][y])
     }
 
     /// For each `x` the best-scored of its `k` nearest `y`, of equal scores the nearer: the answers that xSIM counts
@@ -76,7 +93,7 @@ impl<'a> Bitext<'a> {
 
     /// For each `x` the best-scored of all `y`, of equal scores the lowest: O(x · y · dim).
     pub fn best_of_all(&self, margin: Margin) -> Vec<u32> {
-        scan::best(self.x, self.y, |x, y, cosine| margin.score(cosine, self.means[0][x], self.means[1][y]))
+        scan::best(&self.x, &self.y, |x, y, cosine| margin.score(cosine, self.means[0][x], self.means[1][y]))
     }
 
     fn rescored_side(&self, side: usize, score: impl Fn(usize, usize, f64) -> f64) -> Vec<u32> {
@@ -126,8 +143,8 @@ fn hits(queries: &Vectors, docs: &Vectors) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
+    use super::{Strategy, *};
+    use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
     #[test]
     fn counts_both_directions_and_gives_ties_to_the_lower_row() {
@@ -187,11 +204,70 @@ mod tests {
                 let of_all: Vec<u32> = naive.margins.iter().map(|scores| first_best(0..m, scores)).collect();
                 prop_assert_eq!(bitext.best_of_all(margin), of_all);
             }
-            let mined = bitext.mine(Margin::Ratio);
+            let mined = bitext.mine(Margin::Ratio, Strategy::Max);
             let distinct = |rows: Vec<u32>| rows.iter().collect::<std::collections::BTreeSet<_>>().len();
             prop_assert_eq!(distinct(mined.iter().map(|pair| pair.x).collect()), mined.len());
             prop_assert_eq!(distinct(mined.iter().map(|pair| pair.y).collect()), mined.len());
             prop_assert!(mined.is_sorted_by(|a, b| a.score >= b.score) && !mined.is_empty());
+        }
+    }
+
+    #[test]
+    fn strategies_take_what_their_names_say() {
+        let (x, y) = (integers(90, 4, 7), integers(70, 4, 8));
+        let bitext = Bitext::new(x.view(), y.view(), 4).unwrap();
+        let pairs = |strategy| -> std::collections::BTreeSet<(u32, u32)> {
+            let mined = bitext.mine(Margin::Distance, strategy);
+            assert!(mined.is_sorted_by(|a, b| a.score >= b.score), "{strategy}");
+            mined.iter().map(|pair| (pair.x, pair.y)).collect()
+        };
+        let forth: std::collections::BTreeSet<_> = (0..).zip(bitext.rescored(Margin::Distance)).collect();
+        let back: std::collections::BTreeSet<_> = bitext.rescored_back(Margin::Distance).into_iter().zip(0..).collect();
+        assert_eq!(pairs(Strategy::Forward), forth);
+        assert_eq!(pairs(Strategy::Backward), back);
+        assert_eq!(pairs(Strategy::Intersection), forth.intersection(&back).copied().collect());
+        assert!(pairs(Strategy::Max).iter().all(|pair| forth.contains(pair) || back.contains(pair)));
+        assert!("best".parse::<Strategy>().unwrap_err().to_string().contains("intersection"));
+    }
+
+    #[test]
+    fn stores_of_any_type_are_mined_where_they_lie() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut x, mut y) = (integers(300, 24, 9), integers(260, 24, 10));
+        let write = |vectors: &Vectors, name: &str, dtype| {
+            let encoder = Given(vectors.clone());
+            let texts = (0..vectors.len()).map(|row| Ok::<_, Error>((row.to_string(), row.to_string())));
+            let options = crate::EncodeOptions { dtype, rows_per_shard: 70, ..Default::default() };
+            crate::encode_to_shards(&encoder, texts, &folder.path().join(name), &options, |_| ()).unwrap();
+            VectorStore::open(&folder.path().join(name)).unwrap()
+        };
+        let stores = [crate::Dtype::F32, crate::Dtype::Int8]
+            .map(|dtype| [write(&x, &format!("x{dtype}"), dtype), write(&y, &format!("y{dtype}"), dtype)]);
+        l2_normalize(&mut x);
+        l2_normalize(&mut y);
+        let memory = Bitext::new(x.view(), y.view(), 4).unwrap().mine(Margin::Ratio, Strategy::Max);
+        let [exact, small] =
+            stores.each_ref().map(|[x, y]| Bitext::of_stores(x, y, 4).unwrap().mine(Margin::Ratio, Strategy::Max));
+        for mined in [&exact, &small] {
+            let same = mined.iter().filter(|a| memory.iter().any(|b| (a.x, a.y) == (b.x, b.y))).count();
+            assert!(same * 10 >= memory.len() * 9, "{same} of {}", memory.len());
+        }
+        assert!(exact.iter().zip(&memory).all(|(a, b)| (a.score - b.score).abs() < 1e-5));
+        assert!(small.iter().zip(&memory).all(|(a, b)| (a.score - b.score).abs() < 0.02));
+    }
+
+    /// Gives the row whose number a text is.
+    struct Given(Vectors);
+
+    impl crate::Encoder for Given {
+        fn dim(&self) -> usize {
+            self.0.dim()
+        }
+
+        fn encode(&self, texts: &[&str], _: crate::Side) -> std::result::Result<Vectors, crate::EncoderError> {
+            let mut rows = Vectors::empty(self.dim());
+            texts.iter().for_each(|text| rows.push(self.0.row(text.parse().unwrap())));
+            Ok(rows)
         }
     }
 
@@ -203,7 +279,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let bitext = Bitext::new(x.view(), y.view(), 4).unwrap();
-                (bitext.best_of_all(Margin::Ratio), bitext.mine(Margin::Ratio))
+                (bitext.best_of_all(Margin::Ratio), bitext.mine(Margin::Ratio, Strategy::Max))
             })
         };
         assert_eq!(with(1), with(3));

@@ -24,7 +24,7 @@ mod text;
 mod top_k;
 mod vectors;
 
-pub use bitext::{Bitext, Margin, Mined, accuracy, l2_normalize, translation_accuracy};
+pub use bitext::{Bitext, Margin, Mined, Strategy, accuracy, l2_normalize, translation_accuracy};
 pub use dtype::Dtype;
 pub use encode::{EncodeOptions, encode_to_shards};
 pub use encoder::{Encoder, EncoderError};

@@ -99,6 +99,28 @@ impl VectorStore {
         self.shards[shard].rows(at, at + 1, &mut Vec::new()).to_vec()
     }
 
+    /// Rows `start..end` as f32: the map itself where one shard holds them as f32, else copied into `scratch`.
+    ///
+    /// # Panics
+    /// Where there are no such rows.
+    pub fn rows_of<'a>(&'a self, start: usize, end: usize, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        if start >= end {
+            return &[];
+        }
+        let first = self.shard_of(start);
+        if end <= self.starts[first + 1] {
+            return self.shards[first].rows(start - self.starts[first], end - self.starts[first], scratch);
+        }
+        scratch.clear();
+        let mut widened = Vec::new();
+        for at in first..=self.shard_of(end - 1) {
+            let (from, to) = (start.max(self.starts[at]), end.min(self.starts[at + 1]));
+            let part = self.shards[at].rows(from - self.starts[at], to - self.starts[at], &mut widened);
+            scratch.extend_from_slice(part);
+        }
+        scratch
+    }
+
     /// The id of `row`.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! Margins, xSIM, retrieval accuracy and mining against figures computed by numpy in f64.
 
-use isogloss_dense::{Bitext, Margin, Vectors, accuracy, l2_normalize};
+use isogloss_dense::{Bitext, Margin, Strategy, Vectors, accuracy, l2_normalize};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -73,7 +73,7 @@ fn mining_takes_the_best_pairs_one_to_one() {
     let n = of_set["rows_of_x_used"].as_u64().unwrap() as usize;
     let (x, y) = (vectors(&stored["x"], n), vectors(&stored["y"], stored["y"].as_array().unwrap().len()));
     let bitext = Bitext::new(x.view(), y.view(), expected["k"].as_u64().unwrap() as usize).unwrap();
-    let mined = bitext.mine(Margin::Ratio);
+    let mined = bitext.mine(Margin::Ratio, Strategy::Max);
     let pairs = of_set["pairs"].as_array().unwrap();
     assert_eq!(mined.len(), pairs.len());
     for (got, want) in mined.iter().zip(pairs) {
