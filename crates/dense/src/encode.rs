@@ -1,10 +1,10 @@
 //! From a stream of texts to a directory of shards, resumable, in bounded memory.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::iter::Peekable;
 use std::path::Path;
 
-use isogloss_ir::Lang;
+use isogloss_ir::{Lang, lock_folder};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::ids::IdsWriter;
@@ -102,15 +102,10 @@ pub fn encode_to_shards<T: Into<Text>, E: Into<EncoderError>>(
     run.finish()
 }
 
-/// Holds the directory until dropped; the system lets go of it when the process dies.
+/// Holds the directory until dropped.
 fn lock(directory: &Path) -> Result<File> {
     let path = directory.join(".lock");
-    let file = File::create(&path).map_err(Error::io("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path }),
-        Err(TryLockError::Error(source)) => Err(Error::Io { action: "lock", path, source }),
-    }
+    lock_folder(directory).map_err(Error::io("lock", &path))?.ok_or(Error::Locked { path })
 }
 
 struct Run<'a, I: Iterator> {
@@ -154,7 +149,7 @@ where
         let mut left = self.plan.rows_per_shard as usize;
         while left > 0 && self.input.more()? {
             let window = self.input.window(left.min(self.plan.window as usize), self.plan.window_bytes as usize)?;
-            let vectors = encode_window(self.encoder, &window, self.plan.side)?;
+            let vectors = encode_texts(self.encoder, &window, self.plan.side)?;
             for (i, text) in window.iter().enumerate() {
                 hash_text(&mut texts_hash, text);
                 ids.push(&text.id)?;
@@ -224,8 +219,11 @@ fn hash_text(hash: &mut Xxh3, text: &Text) {
     }
 }
 
-/// Encodes one window and holds the result against the contract: its shape, and every number finite.
-pub(crate) fn encode_window(encoder: &dyn Encoder, window: &[Text], side: Side) -> Result<Vectors> {
+/// Encodes `texts` at once and holds the result against the contract: its shape, and every number finite.
+///
+/// # Errors
+/// What the encoder fails with; a vector that is not finite, by its id.
+pub fn encode_texts(encoder: &dyn Encoder, window: &[Text], side: Side) -> Result<Vectors> {
     let texts: Vec<&str> = window.iter().map(|text| text.text.as_str()).collect();
     let langs: Vec<Option<Lang>> = window.iter().map(|text| text.lang).collect();
     let first_id = || window.first().map(|text| text.id.clone()).unwrap_or_default();

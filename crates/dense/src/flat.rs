@@ -85,13 +85,32 @@ impl Flat {
         }
     }
 
-    fn search_batch(&self, queries: VectorsView<'_>, k: usize) -> Vec<Vec<Neighbor>> {
+    /// As [`Index::search`], among the rows that `among` holds true for alone; all where it is `None`.
+    ///
+    /// # Panics
+    /// As [`Index::search`]; where `among` has not a value for every row.
+    pub fn search_among(&self, queries: VectorsView<'_>, k: usize, among: Option<&[bool]>) -> Vec<Vec<Neighbor>> {
+        assert!(
+            queries.is_empty() || queries.dim() == self.dim(),
+            "queries of {}, rows of {}",
+            queries.dim(),
+            self.dim()
+        );
+        assert!(among.is_none_or(|among| among.len() == self.len()), "a value for every row");
+        let k = k.min(self.len());
+        let batch = (KEPT_BYTES / (2 * k.max(1) * size_of::<Neighbor>())).clamp(16, BATCH_QUERIES);
+        let batches = (0..queries.len()).step_by(batch);
+        let part = |from: usize| queries.rows(from, queries.len().min(from + batch));
+        batches.flat_map(|from| self.search_batch(part(from), k, among)).collect()
+    }
+
+    fn search_batch(&self, queries: VectorsView<'_>, k: usize, among: Option<&[bool]>) -> Vec<Vec<Neighbor>> {
         let next = AtomicUsize::new(0);
         let threads = rayon::current_num_threads().min(self.blocks.len()).max(1);
         let mut found: Vec<Vec<TopK>> = (0..threads).map(|_| Vec::new()).collect();
         rayon::scope(|scope| {
             for mine in &mut found {
-                scope.spawn(|_| *mine = self.scan(queries, k, &next));
+                scope.spawn(|_| *mine = self.scan(queries, k, among, &next));
             }
         });
         let mut found = found.into_iter();
@@ -103,15 +122,21 @@ impl Flat {
     }
 
     /// One thread's part: blocks in rising order as long as there are any.
-    fn scan(&self, queries: VectorsView<'_>, k: usize, next: &AtomicUsize) -> Vec<TopK> {
+    fn scan(&self, queries: VectorsView<'_>, k: usize, among: Option<&[bool]>, next: &AtomicUsize) -> Vec<TopK> {
         let mut best = vec![TopK::new(k); queries.len()];
         let (mut widened, mut scores) = (Vec::new(), Vec::new());
         while let Some(&block) = self.blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let out = left_out(block, among);
+            if out.len() == block.end - block.start {
+                continue;
+            }
             let rows = VectorsView::new(self.dim(), self.block(block, &mut widened));
             for first in (0..queries.len()).step_by(BLOCK_QUERIES) {
                 let some = queries.rows(first, queries.len().min(first + BLOCK_QUERIES));
                 multiply(rows, some, &mut scores);
-                for (scores, best) in scores.chunks_exact(rows.len()).zip(&mut best[first..]) {
+                for (scores, best) in scores.chunks_exact_mut(rows.len()).zip(&mut best[first..]) {
+                    // What is not a number never ranks.
+                    out.iter().for_each(|row| scores[*row] = f32::NAN);
                     best.push_block(block.first_row, scores);
                 }
             }
@@ -136,17 +161,16 @@ impl Index for Flat {
     }
 
     fn search(&self, queries: VectorsView<'_>, k: usize) -> Vec<Vec<Neighbor>> {
-        assert!(
-            queries.is_empty() || queries.dim() == self.dim(),
-            "queries of {}, rows of {}",
-            queries.dim(),
-            self.dim()
-        );
-        let k = k.min(self.len());
-        let batch = (KEPT_BYTES / (2 * k.max(1) * size_of::<Neighbor>())).clamp(16, BATCH_QUERIES);
-        let batches = (0..queries.len()).step_by(batch);
-        batches.flat_map(|from| self.search_batch(queries.rows(from, queries.len().min(from + batch)), k)).collect()
+        self.search_among(queries, k, None)
     }
+}
+
+/// The rows of a block, counted from its first, that are not searched.
+fn left_out(block: Block, among: Option<&[bool]>) -> Vec<usize> {
+    let Some(among) = among else { return Vec::new() };
+    let first = block.first_row as usize;
+    let rows = &among[first..first + block.end - block.start];
+    rows.iter().enumerate().filter(|(_, among)| !**among).map(|(row, _)| row).collect()
 }
 
 fn blocks(shards: &[usize]) -> Vec<Block> {
@@ -230,6 +254,20 @@ mod tests {
             let flat = Flat::from_vectors(rows.clone()).unwrap();
             prop_assert_eq!(flat.search(queries.view(), k), naive(&rows, &queries, k));
         }
+    }
+
+    #[test]
+    fn rows_that_are_left_out_are_not_found() {
+        let (rows, queries) = (integers(2000, 9, 3), integers(30, 9, 4));
+        let among: Vec<bool> = (0..2000).map(|row| row % 3 == 0 && !(512..1024).contains(&row)).collect();
+        let flat = Flat::from_vectors(rows.clone()).unwrap();
+        for (query, got) in flat.search_among(queries.view(), 25, Some(&among)).into_iter().enumerate() {
+            let all = naive(&rows, &Vectors::new(9, queries.row(query).to_vec()).unwrap(), 2000).remove(0);
+            let want: Vec<_> = all.into_iter().filter(|n| among[n.row as usize]).take(25).collect();
+            assert_eq!(got, want);
+        }
+        let none = flat.search_among(queries.view(), 5, Some(&[false; 2000]));
+        assert!(none.len() == 30 && none.iter().all(Vec::is_empty));
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod vectors;
 
 pub use bitext::{Bitext, Margin, Mined, Strategy, accuracy, l2_normalize, translation_accuracy};
 pub use dtype::Dtype;
-pub use encode::{EncodeOptions, encode_to_shards};
+pub use encode::{EncodeOptions, encode_texts, encode_to_shards};
 pub use encoder::{Encoder, EncoderError};
 pub use error::Error;
 pub use flat::{Flat, Index};

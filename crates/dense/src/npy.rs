@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::atomic_file::AtomicFile;
-use crate::encode::{Input, encode_window};
+use crate::encode::{Input, encode_texts};
 use crate::{Encoder, EncoderError, Error, Progress, Result, Side, Text};
 
 /// Room for any shape, and a multiple of 64 as the format asks.
@@ -40,7 +40,7 @@ pub fn encode_to_npy<T: Into<Text>, E: Into<EncoderError>>(
     while input.more()? {
         let first = input.row;
         let window = input.window(window, WINDOW_BYTES)?;
-        let vectors = encode_window(encoder, &window, side)?;
+        let vectors = encode_texts(encoder, &window, side)?;
         for (i, text) in window.iter().enumerate() {
             ids_file.write(id_line(&text.id, first + i as u64)?.as_bytes())?;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::encode::encode_window;
+use crate::encode::encode_texts;
 use crate::{Encoder, Error, Index, Result, RowIds, Side, Text};
 
 /// Queries encoded at once.
@@ -41,7 +41,7 @@ impl Searcher {
     pub fn search(&self, queries: &[Text], k: usize) -> Result<Vec<(String, Hits)>> {
         let mut run = Vec::with_capacity(queries.len());
         for window in queries.chunks(WINDOW) {
-            let vectors = encode_window(&*self.encoder, window, Side::Query)?;
+            let vectors = encode_texts(&*self.encoder, window, Side::Query)?;
             let found = self.index.search(vectors.view(), k);
             for (query, neighbors) in window.iter().zip(found) {
                 let hits = neighbors.iter().map(|n| (self.ids.id(n.row as usize).to_owned(), n.score));

@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use crate::error::{Error, Result};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -87,6 +87,21 @@ pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     file.commit()
 }
 
+/// Holds `folder` until the file given back is dropped; `None` where another process holds it.
+///
+/// The system lets go of it when the process dies.
+///
+/// # Errors
+/// `folder/.lock` cannot be written or locked.
+pub fn lock_folder(folder: impl AsRef<Path>) -> io::Result<Option<File>> {
+    let file = File::create(folder.as_ref().join(".lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(source),
+    }
+}
+
 fn temporary_name(path: &Path) -> Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| Error::io(path, io::ErrorKind::IsADirectory.into()))?;
@@ -134,6 +149,15 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(write_atomic(&path, b"x").is_err());
         assert_eq!(names(folder.path()), ["taken"]);
+    }
+
+    #[test]
+    fn a_folder_is_held_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock_folder(folder.path()).unwrap();
+        assert!(held.is_some() && lock_folder(folder.path()).unwrap().is_none());
+        drop(held);
+        assert!(lock_folder(folder.path()).unwrap().is_some());
     }
 
     #[test]

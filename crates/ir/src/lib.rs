@@ -32,7 +32,7 @@ mod run_blocks;
 mod table;
 mod unique;
 
-pub use atomic::{AtomicFile, write_atomic};
+pub use atomic::{AtomicFile, lock_folder, write_atomic};
 pub use bootstrap::Bootstrap;
 pub use collection::{Docs, Queries, ReadOptions, read_docs, read_queries};
 pub use compare::{Comparison, Scores, compare};

@@ -50,6 +50,11 @@ impl Index {
         Ok(())
     }
 
+    /// What tells this index from one of other documents or another analysis: the checksum over its sections' checksums.
+    pub fn fingerprint(&self) -> u64 {
+        u64::from_le_bytes(self.map[32..40].try_into().expect("eight bytes"))
+    }
+
     /// The profile it was made with.
     pub fn profile(&self) -> &str {
         &self.contents.profile
