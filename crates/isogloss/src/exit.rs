@@ -106,6 +106,7 @@ fn tells_all(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.is::<isogloss_ir::Error>()
         || cause.is::<isogloss_dense::Error>()
         || cause.is::<isogloss_lexical::Error>()
+        || cause.is::<isogloss_mine::Error>()
         || cause.is::<isogloss_model::Error>()
         || cause.is::<isogloss_train::Error>()
         || cause.is::<Fault>()

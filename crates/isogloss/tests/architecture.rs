@@ -5,16 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Every crate with the crates of this workspace that it may import, in the order of the line.
-const MAY_IMPORT: [(&str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("isogloss-ir", &[]),
     ("isogloss-dense", &["isogloss-ir"]),
     ("isogloss-lexical", &["isogloss-ir"]),
     ("isogloss-engine", &[]),
     ("isogloss-model", &["isogloss-ir", "isogloss-dense", "isogloss-engine"]),
     ("isogloss-train", &["isogloss-ir", "isogloss-dense", "isogloss-engine", "isogloss-model"]),
+    ("isogloss-mine", &["isogloss-ir", "isogloss-dense", "isogloss-lexical"]),
     (
         "isogloss",
-        &["isogloss-ir", "isogloss-dense", "isogloss-engine", "isogloss-lexical", "isogloss-model", "isogloss-train"],
+        &[
+            "isogloss-ir",
+            "isogloss-dense",
+            "isogloss-engine",
+            "isogloss-lexical",
+            "isogloss-mine",
+            "isogloss-model",
+            "isogloss-train",
+        ],
     ),
 ];
 

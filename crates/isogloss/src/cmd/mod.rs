@@ -10,6 +10,7 @@ pub mod encode;
 pub mod evaluate;
 pub mod fuse;
 pub mod index;
+pub mod mine;
 pub mod quickstart;
 pub mod report;
 pub mod search;
@@ -46,6 +47,8 @@ pub enum Command {
     Bias(bias::Args),
     /// Join several runs into one.
     Fuse(fuse::Args),
+    /// Mine training data: hard negatives, translations, or pairs for queries without labels.
+    Mine(mine::Args),
     /// Judge a model or a run on one of the field's benchmarks.
     Benchmark(benchmark::Args),
     /// Show results side by side: a page, Markdown, CSV, or MTEB's JSON.
@@ -72,6 +75,7 @@ impl Command {
             Self::Compare(args) => compare::run(&args),
             Self::Bias(args) => bias::run(&args),
             Self::Fuse(args) => fuse::run(&args),
+            Self::Mine(args) => mine::run(&args),
             Self::Benchmark(args) => benchmark::run(&args),
             Self::Report(args) => report::run(&args),
             Self::Verify(args) => verify::run(&args),
