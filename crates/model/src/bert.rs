@@ -45,7 +45,7 @@ impl Layer {
     fn forward(&self, x: Tensor, packed: &Packed, config: &BertConfig, sites: &mut DropoutSites) -> Tensor {
         let qkv = self.qkv.forward(&x, Activation::Identity);
         let dropout = sites.next(config.attention_dropout as f32);
-        let attended = op::attention(&qkv, packed, Attention { heads: config.heads, window: None, dropout });
+        let attended = op::attention(&qkv, packed, Attention { heads: config.heads, dropout, ..Default::default() });
         let attended = self.attention_output.forward(&attended, Activation::Identity);
         let attended = sites.apply(attended, packed, config.hidden_dropout as f32);
         let x = self.attention_norm.forward(&attended, Some(&x));

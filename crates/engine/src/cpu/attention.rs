@@ -1,4 +1,4 @@
-//! Self-attention of one head of one sequence, forward and backward, in blocks of query rows: the
+//! Attention of one head of one sequence to itself or another, forward and backward, in blocks of query rows: the
 //! probabilities of a block exist only while they are used, so memory grows with length, not with its square.
 
 use super::gemm::{self, View};
@@ -9,21 +9,46 @@ use crate::random::{Dropout, Key};
 /// Query rows handled at once.
 const ROWS: usize = 64;
 
-/// Where one head's rows lie: query, key and value at `head`, `hidden + head` and `2·hidden + head` of rows of `3·hidden`.
+/// One head of one sequence: its sizes, where its rows lie, and how it attends.
 #[derive(Clone, Copy)]
-pub(crate) struct Head {
-    /// Tokens of the sequence.
-    pub length: usize,
+pub(crate) struct Head<'a> {
+    /// Tokens that look.
+    pub queries: usize,
+    /// Tokens that are looked at.
+    pub keys: usize,
     /// Elements of a head.
     pub width: usize,
-    /// Elements of all heads.
-    pub hidden: usize,
+    /// Elements from one row of queries to the next.
+    pub query_stride: usize,
+    /// Elements from one row of keys to the next; of values likewise.
+    pub key_stride: usize,
+    /// Elements from one row of the result to the next.
+    pub out_stride: usize,
     /// Keys further than this from the query are invisible.
     pub window: Option<usize>,
-    /// Score factor, 1/√width.
+    /// Whether keys after the query are invisible.
+    pub causal: bool,
+    /// Score factor.
     pub scale: f32,
+    /// Added to scaled scores.
+    pub bias: Option<Bias<'a>>,
     /// Dropout of the probabilities, keyed by sequence and head.
     pub dropout: Option<Dropout>,
+}
+
+/// What is added to the score of query `i` and key `j`: `values[centre + j − i]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Bias<'a> {
+    pub values: &'a [f32],
+    pub centre: usize,
+}
+
+/// Where a head's first query, key and value lie, or their gradients.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<P> {
+    pub query: P,
+    pub key: P,
+    pub value: P,
 }
 
 /// Scratch memory of one task.
@@ -47,30 +72,55 @@ fn reserve(buffer: &mut Buffer, n: usize) -> *mut f32 {
     buffer.as_mut_ptr()
 }
 
-impl Head {
-    fn stride(&self) -> usize {
-        3 * self.hidden
-    }
-
+impl Head<'_> {
     /// The keys that rows `start..end` can see.
     fn visible(&self, start: usize, end: usize) -> (usize, usize) {
-        match self.window {
-            Some(w) => (start.saturating_sub(w), (end + w).min(self.length)),
-            None => (0, self.length),
+        let lo = self.window.map_or(0, |w| start.saturating_sub(w));
+        let hi = self.window.map_or(self.keys, |w| (end + w).min(self.keys));
+        (lo, if self.causal { hi.min(end) } else { hi })
+    }
+
+    /// Scales the scores and adds the bias, if there is one; returns the factor that is still to be applied.
+    ///
+    /// # Safety
+    /// `scores` holds the rows `start..end` over the keys `lo..hi`.
+    unsafe fn add_bias(
+        &self,
+        isa: Isa,
+        scores: *mut f32,
+        (start, end): (usize, usize),
+        (lo, hi): (usize, usize),
+    ) -> f32 {
+        let Some(bias) = self.bias else { return self.scale };
+        let n = hi - lo;
+        for row in start..end {
+            let added = &bias.values[bias.centre + lo - row..][..n];
+            // SAFETY: one row of the block, by the contract.
+            unsafe {
+                let row_scores = scores.add((row - start) * n);
+                if self.scale != 1.0 {
+                    rows::scale(isa, n, row_scores, self.scale);
+                }
+                rows::add_assign(isa, n, row_scores, added.as_ptr());
+            }
         }
+        1.0
     }
 
     /// Sets what a row may not see to −∞.
     ///
     /// # Safety
-    /// `scores` holds the rows `start..end` over the keys `lo..hi`.
+    /// As [`Head::add_bias`].
     unsafe fn hide(&self, scores: *mut f32, (start, end): (usize, usize), (lo, hi): (usize, usize)) {
-        let Some(w) = self.window else { return };
+        if self.window.is_none() && !self.causal {
+            return;
+        }
         for row in start..end {
             // SAFETY: one row of the block, by the contract.
             let row_scores = unsafe { std::slice::from_raw_parts_mut(scores.add((row - start) * (hi - lo)), hi - lo) };
             for (j, x) in row_scores.iter_mut().enumerate() {
-                if (lo + j).abs_diff(row) > w {
+                let key = lo + j;
+                if self.window.is_some_and(|w| key.abs_diff(row) > w) || self.causal && key > row {
                     *x = f32::NEG_INFINITY;
                 }
             }
@@ -94,26 +144,25 @@ unsafe fn pack(isa: Isa, k: usize, n: usize, view: View, to: &mut Buffer) -> *co
     packed
 }
 
-/// Writes `softmax(scale·QKᵀ)·V` of one head to `out` (rows of `hidden`) and the logarithm of each row's
-/// normaliser to `log_sums` (stride `heads`).
+/// Writes `softmax(scale·QKᵀ + bias)·V` of one head to `out` and the logarithm of each row's normaliser to `log_sums` (stride `heads`).
 ///
 /// # Safety
-/// `qkv` points at the head's query in the sequence's first row, `out` likewise; no other task writes there.
+/// The pointers lie at the head's columns of the sequence's first rows; no other task writes where `out` and `log_sums` point.
 pub(crate) unsafe fn forward(
     isa: Isa,
     head: &Head,
-    qkv: *const f32,
+    from: Rows<*const f32>,
     out: *mut f32,
     log_sums: *mut f32,
     heads: usize,
     scratch: &mut Scratch,
 ) {
-    let (stride, width) = (head.stride(), head.width);
+    let width = head.width;
     let Scratch { keys, values, scores, .. } = scratch;
     let mut packed: Option<(usize, usize, *const f32, *const f32)> = None;
     let mut start = 0;
-    while start < head.length {
-        let end = (start + ROWS).min(head.length);
+    while start < head.queries {
+        let end = (start + ROWS).min(head.queries);
         let (lo, hi) = head.visible(start, end);
         let n = hi - lo;
         // SAFETY: rows start..end and lo..hi belong to the sequence; scratch is sized for the block.
@@ -121,77 +170,81 @@ pub(crate) unsafe fn forward(
             let (k, v) = match packed {
                 Some((a, b, k, v)) if (a, b) == (lo, hi) => (k, v),
                 _ => {
-                    let key = View { ptr: qkv.add(lo * stride + head.hidden), row: 1, col: stride };
-                    let value = View { ptr: qkv.add(lo * stride + 2 * head.hidden), row: stride, col: 1 };
+                    let key = View { ptr: from.key.add(lo * head.key_stride), row: 1, col: head.key_stride };
+                    let value = View { ptr: from.value.add(lo * head.key_stride), row: head.key_stride, col: 1 };
                     (pack(isa, width, n, key, keys), pack(isa, n, width, value, values))
                 }
             };
             packed = Some((lo, hi, k, v));
             let s = reserve(scores, (end - start) * n);
-            let q = View { ptr: qkv.add(start * stride), row: stride, col: 1 };
+            let q = View { ptr: from.query.add(start * head.query_stride), row: head.query_stride, col: 1 };
             gemm::gemm(isa, end - start, n, width, q, k, s, n, false);
+            let scale = head.add_bias(isa, s, (start, end), (lo, hi));
             head.hide(s, (start, end), (lo, hi));
             for row in start..end {
                 let p = s.add((row - start) * n);
-                *log_sums.add(row * heads) = rows::softmax(isa, n, p, head.scale);
+                *log_sums.add(row * heads) = rows::softmax(isa, n, p, scale);
                 if let Some(dropout) = head.dropout {
                     dropout.apply(Head::row_key(dropout, row), std::slice::from_raw_parts_mut(p, n));
                 }
             }
             let p = View { ptr: s, row: n, col: 1 };
-            gemm::gemm(isa, end - start, width, n, p, v, out.add(start * head.hidden), head.hidden, false);
+            gemm::gemm(isa, end - start, width, n, p, v, out.add(start * head.out_stride), head.out_stride, false);
         }
         start = end;
     }
 }
 
-/// Gradient of [`forward`] with respect to the head's query, key and value rows, overwriting `dqkv`.
+/// Gradient of [`forward`] with respect to the head's query, key and value rows, overwriting `to`; that at the bias is added to `d_bias`.
 ///
 /// # Safety
-/// As [`forward`]; `out`, `d_out` are the result and its gradient, `log_sums` as written by it.
+/// As [`forward`]; `out`, `d_out` are the result and its gradient, `log_sums` as written by it; `d_bias` has as many elements as the bias.
 #[allow(clippy::too_many_arguments)]
 pub(crate) unsafe fn backward(
     isa: Isa,
     head: &Head,
-    qkv: *const f32,
+    from: Rows<*const f32>,
     out: *const f32,
     d_out: *const f32,
     log_sums: *const f32,
     heads: usize,
-    dqkv: *mut f32,
+    to: Rows<*mut f32>,
+    d_bias: *mut f32,
     scratch: &mut Scratch,
 ) {
-    let (stride, width, hidden) = (head.stride(), head.width, head.hidden);
+    let (width, query_stride, key_stride, out_stride) =
+        (head.width, head.query_stride, head.key_stride, head.out_stride);
     let Scratch { keys, values, scores, slopes } = scratch;
     // SAFETY: every pointer below stays within the head's rows of the sequence or within sized scratch.
     unsafe {
-        for row in 0..head.length {
-            for part in [hidden, 2 * hidden] {
-                std::slice::from_raw_parts_mut(dqkv.add(row * stride + part), width).fill(0.0);
+        for row in 0..head.keys {
+            for part in [to.key, to.value] {
+                std::slice::from_raw_parts_mut(part.add(row * key_stride), width).fill(0.0);
             }
         }
         let mut start = 0;
-        while start < head.length {
-            let end = (start + ROWS).min(head.length);
+        while start < head.queries {
+            let end = (start + ROWS).min(head.queries);
             let (lo, hi) = head.visible(start, end);
             let (m, n) = (end - start, hi - lo);
-            let q = View { ptr: qkv.add(start * stride), row: stride, col: 1 };
-            let key = qkv.add(lo * stride + hidden);
-            let value = qkv.add(lo * stride + 2 * hidden);
-            let dy = View { ptr: d_out.add(start * hidden), row: hidden, col: 1 };
+            let q = View { ptr: from.query.add(start * query_stride), row: query_stride, col: 1 };
+            let key = from.key.add(lo * key_stride);
+            let value = from.value.add(lo * key_stride);
+            let dy = View { ptr: d_out.add(start * out_stride), row: out_stride, col: 1 };
             let p = reserve(scores, m * n);
             let d = reserve(slopes, m * n);
             // Probabilities again, from the stored normalisers, and the gradient at them.
-            let packed = pack(isa, width, n, View { ptr: key, row: 1, col: stride }, keys);
+            let packed = pack(isa, width, n, View { ptr: key, row: 1, col: key_stride }, keys);
             gemm::gemm(isa, m, n, width, q, packed, p, n, false);
-            let packed = pack(isa, width, n, View { ptr: value, row: 1, col: stride }, values);
+            let packed = pack(isa, width, n, View { ptr: value, row: 1, col: key_stride }, values);
             gemm::gemm(isa, m, n, width, dy, packed, d, n, false);
+            let scale = head.add_bias(isa, p, (start, end), (lo, hi));
             head.hide(p, (start, end), (lo, hi));
             let mut dropped = Vec::new();
             for row in start..end {
                 let (pr, dr) = (p.add((row - start) * n), d.add((row - start) * n));
-                rows::softmax_replay(isa, n, pr, head.scale, *log_sums.add(row * heads));
-                let inner = rows::dot(isa, width, out.add(row * hidden), d_out.add(row * hidden));
+                rows::softmax_replay(isa, n, pr, scale, *log_sums.add(row * heads));
+                let inner = rows::dot(isa, width, out.add(row * out_stride), d_out.add(row * out_stride));
                 if let Some(dropout) = head.dropout {
                     let key = Head::row_key(dropout, row);
                     let undropped = std::slice::from_raw_parts(pr, n);
@@ -200,18 +253,24 @@ pub(crate) unsafe fn backward(
                     dropout.apply(key, std::slice::from_raw_parts_mut(dr, n));
                     dropped.extend_from_slice(&masked);
                 }
-                rows::softmax_backward(isa, n, pr, dr, head.scale, inner);
+                rows::softmax_backward(isa, n, pr, dr, scale, inner);
+                if let Some(bias) = head.bias {
+                    rows::add_assign(isa, n, d_bias.add(bias.centre + lo - row), dr);
+                    if head.scale != 1.0 {
+                        rows::scale(isa, n, dr, head.scale);
+                    }
+                }
             }
             let used = if dropped.is_empty() { p.cast_const() } else { dropped.as_ptr() };
             // dV += Pᵀ·dO, dK += dSᵀ·Q, dQ = dS·K
             let transposed = |ptr| View { ptr, row: 1, col: n };
             let packed = pack(isa, m, width, dy, keys);
-            gemm::gemm(isa, n, width, m, transposed(used), packed, dqkv.add(lo * stride + 2 * hidden), stride, true);
+            gemm::gemm(isa, n, width, m, transposed(used), packed, to.value.add(lo * key_stride), key_stride, true);
             let packed = pack(isa, m, width, q, keys);
-            gemm::gemm(isa, n, width, m, transposed(d), packed, dqkv.add(lo * stride + hidden), stride, true);
-            let packed = pack(isa, n, width, View { ptr: key, row: stride, col: 1 }, keys);
+            gemm::gemm(isa, n, width, m, transposed(d), packed, to.key.add(lo * key_stride), key_stride, true);
+            let packed = pack(isa, n, width, View { ptr: key, row: key_stride, col: 1 }, keys);
             let ds = View { ptr: d, row: n, col: 1 };
-            gemm::gemm(isa, m, width, n, ds, packed, dqkv.add(start * stride), stride, false);
+            gemm::gemm(isa, m, width, n, ds, packed, to.query.add(start * query_stride), query_stride, false);
             start = end;
         }
     }

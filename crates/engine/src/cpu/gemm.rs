@@ -44,9 +44,14 @@ pub(crate) fn packed_len(lanes: usize, k: usize, n: usize) -> usize {
     n.div_ceil(lanes) * lanes * k
 }
 
+/// Columns of a full panel.
+pub(crate) fn panel_width(lanes: usize) -> usize {
+    PANEL_VECTORS * lanes
+}
+
 /// Panels of a packed `B` with `n` columns.
 pub(crate) fn panels(lanes: usize, n: usize) -> usize {
-    n.div_ceil(PANEL_VECTORS * lanes)
+    n.div_ceil(panel_width(lanes))
 }
 
 /// One block of a packed panel: `depth` rows at `ptr`, and what is to be fetched while rows pass over it: `len` elements at `next`.

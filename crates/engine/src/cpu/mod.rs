@@ -3,6 +3,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod gemm;
+pub(crate) mod lookup;
 pub(crate) mod math;
 pub(crate) mod rows;
 pub(crate) mod simd;

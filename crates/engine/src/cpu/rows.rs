@@ -137,24 +137,63 @@ kernels! {
             S::store(y.add(i), S::max(S::load(x.add(i)), zero)));
     }
 
-    /// One row of GeGLU: `y[i] = gelu(x[i])·x[n + i]`.
-    fn geglu<S>(n: usize, x: *const f32, y: *mut f32) {
-        each!(S, n, |i, left| S::store_part(y.add(i), left, S::mul(math::gelu::<S>(S::load_part(x.add(i), left)), S::load_part(x.add(n + i), left))),
-            S::store(y.add(i), S::mul(math::gelu::<S>(S::load(x.add(i))), S::load(x.add(n + i)))));
+    /// One row of GeGLU: `y[i] = gelu(x[i])·x[n + i]`, the GELU by its tanh approximation if `tanh`.
+    fn geglu<S>(n: usize, tanh: bool, x: *const f32, y: *mut f32) {
+        if tanh {
+            each!(S, n, |i, left| S::store_part(y.add(i), left, S::mul(math::gelu_tanh_with_slope::<S>(S::load_part(x.add(i), left)).0, S::load_part(x.add(n + i), left))),
+                S::store(y.add(i), S::mul(math::gelu_tanh_with_slope::<S>(S::load(x.add(i))).0, S::load(x.add(n + i)))));
+        } else {
+            each!(S, n, |i, left| S::store_part(y.add(i), left, S::mul(math::gelu::<S>(S::load_part(x.add(i), left)), S::load_part(x.add(n + i), left))),
+                S::store(y.add(i), S::mul(math::gelu::<S>(S::load(x.add(i))), S::load(x.add(n + i)))));
+        }
     }
 
     /// Gradient of [`geglu`] of one row with respect to both halves of `x`.
-    fn geglu_backward<S>(n: usize, x: *const f32, dy: *const f32, dx: *mut f32) {
-        each!(S, n, |i, left| {
-            let (g, slope) = math::gelu_with_slope::<S>(S::load_part(x.add(i), left));
+    fn geglu_backward<S>(n: usize, tanh: bool, x: *const f32, dy: *const f32, dx: *mut f32) {
+        let mut i = 0;
+        while i < n {
+            let left = S::LANES.min(n - i);
+            let gate = S::load_part(x.add(i), left);
+            let (g, slope) = if tanh { math::gelu_tanh_with_slope::<S>(gate) } else { math::gelu_with_slope::<S>(gate) };
             let d = S::load_part(dy.add(i), left);
             S::store_part(dx.add(i), left, S::mul(S::mul(d, S::load_part(x.add(n + i), left)), slope));
             S::store_part(dx.add(n + i), left, S::mul(d, g));
+            i += left;
+        }
+    }
+
+    /// `y = x·r·gamma` of one row with `r = 1/√(mean(x²) + eps)`, which is returned.
+    fn rms_norm<S>(n: usize, x: *const f32, gamma: *const f32, eps: f32, y: *mut f32) -> f32 {
+        let mut squares = S::splat(0.0);
+        each!(S, n, |i, left| { let v = S::load_part(x.add(i), left); squares = S::fma(v, v, squares); },
+            { let v = S::load(x.add(i)); squares = S::fma(v, v, squares); });
+        let inverse = 1.0 / (S::sum(squares) / n as f32 + eps).sqrt();
+        let r = S::splat(inverse);
+        each!(S, n, |i, left| S::store_part(y.add(i), left, S::mul(S::mul(S::load_part(x.add(i), left), r), S::load_part(gamma.add(i), left))),
+            S::store(y.add(i), S::mul(S::mul(S::load(x.add(i)), r), S::load(gamma.add(i)))));
+        inverse
+    }
+
+    /// Backward of [`rms_norm`] for one row: writes `dx`, adds to `dgamma`.
+    fn rms_norm_backward<S>(n: usize, x: *const f32, gamma: *const f32, inverse: f32, dy: *const f32, dx: *mut f32, dgamma: *mut f32) {
+        let r = S::splat(inverse);
+        let mut inner = S::splat(0.0);
+        each!(S, n, |i, left| {
+            let (h, d) = (S::mul(S::load_part(x.add(i), left), r), S::load_part(dy.add(i), left));
+            inner = S::fma(S::mul(d, S::load_part(gamma.add(i), left)), h, inner);
+            S::store_part(dgamma.add(i), left, S::fma(d, h, S::load_part(dgamma.add(i), left)));
         }, {
-            let (g, slope) = math::gelu_with_slope::<S>(S::load(x.add(i)));
-            let d = S::load(dy.add(i));
-            S::store(dx.add(i), S::mul(S::mul(d, S::load(x.add(n + i))), slope));
-            S::store(dx.add(n + i), S::mul(d, g));
+            let (h, d) = (S::mul(S::load(x.add(i)), r), S::load(dy.add(i)));
+            inner = S::fma(S::mul(d, S::load(gamma.add(i))), h, inner);
+            S::store(dgamma.add(i), S::fma(d, h, S::load(dgamma.add(i))));
+        });
+        let b = S::splat(-S::sum(inner) / n as f32);
+        each!(S, n, |i, left| {
+            let g = S::mul(S::load_part(dy.add(i), left), S::load_part(gamma.add(i), left));
+            S::store_part(dx.add(i), left, S::mul(r, S::fma(S::mul(S::load_part(x.add(i), left), r), b, g)));
+        }, {
+            let g = S::mul(S::load(dy.add(i)), S::load(gamma.add(i)));
+            S::store(dx.add(i), S::mul(r, S::fma(S::mul(S::load(x.add(i)), r), b, g)));
         });
     }
 
@@ -181,6 +220,19 @@ kernels! {
         each!(S, n, |i, left| S::store_part(x.add(i), left, S::mul(inverse, S::load_part(x.add(i), left))),
             S::store(x.add(i), S::mul(inverse, S::load(x.add(i)))));
         highest + sum.ln()
+    }
+
+    /// Logarithm of the sum of exponentials of a row of `n`, at least one.
+    fn log_sum_exp<S>(n: usize, x: *const f32) -> f32 {
+        let mut top = S::splat(f32::NEG_INFINITY);
+        let mut highest = f32::NEG_INFINITY;
+        each!(S, n, |i, left| for j in 0..left { highest = highest.max(*x.add(i + j)); }, top = S::max(top, S::load(x.add(i))));
+        highest = highest.max(S::max_lane(top));
+        let shift = S::splat(highest);
+        let (mut total, mut rest) = (S::splat(0.0), 0f32);
+        each!(S, n, |i, left| for j in 0..left { rest += (*x.add(i + j) - highest).exp(); },
+            total = S::add(total, math::exp::<S>(S::sub(S::load(x.add(i)), shift))));
+        highest + (S::sum(total) + rest).ln()
     }
 
     /// `x[i] = exp(scale·x[i] − log_sum)`: the probabilities of a row whose normaliser is known.

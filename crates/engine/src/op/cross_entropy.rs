@@ -26,10 +26,15 @@ impl Backward for CrossEntropy {
     }
 }
 
-/// Turns a row of logits into `(softmax − one-hot)·factor`; returns `−log softmax[label]`.
-pub(super) fn row_slope(isa: Isa, logits: &mut [f32], label: usize, factor: f32) -> f64 {
+/// Turns a row of logits into `(softmax − target)·factor`, the target giving every column `smoothing / n` and the label the rest; returns
+/// the cross-entropy of the two.
+pub(super) fn row_slope(isa: Isa, logits: &mut [f32], label: usize, factor: f32, smoothing: f32) -> f64 {
     let top = logits.iter().fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
-    let gold = f64::from(logits[label] - top);
+    let smooth = f64::from(smoothing);
+    let mut gold = (1.0 - smooth) * f64::from(logits[label] - top);
+    if smoothing > 0.0 {
+        gold += smooth * (logits.iter().map(|x| f64::from(*x)).sum::<f64>() / logits.len() as f64 - f64::from(top));
+    }
     // Shifted by the highest, normalisers of segments are near 0, where f32 is exact.
     logits.iter_mut().for_each(|x| *x = (*x - top).max(LOWEST));
     let log_sums: Vec<f64> = logits
@@ -43,7 +48,11 @@ pub(super) fn row_slope(isa: Isa, logits: &mut [f32], label: usize, factor: f32)
         // SAFETY: as above.
         unsafe { rows::scale(isa, segment.len(), segment.as_mut_ptr(), factor * (part - log_sum).exp() as f32) }
     }
-    logits[label] -= factor;
+    if smoothing > 0.0 {
+        let share = factor * smoothing / logits.len() as f32;
+        logits.iter_mut().for_each(|x| *x -= share);
+    }
+    logits[label] -= factor * (1.0 - smoothing);
     log_sum - gold
 }
 
@@ -65,7 +74,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &[Option<usize>]) -> Tensor {
         .map(|((slope, x), label)| {
             let Some(label) = label else { return 0.0 };
             slope.copy_from_slice(x);
-            row_slope(isa, slope, *label, 1.0 / count as f32)
+            row_slope(isa, slope, *label, 1.0 / count as f32, 0.0)
         })
         .collect();
     let value = Buffer::from(vec![(losses.iter().sum::<f64>() / count as f64) as f32]);

@@ -6,7 +6,7 @@ use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
 
 /// Rows that one task normalises; the partial sums of the parameters' gradients are per block, added in order.
-const ROW_BLOCK: usize = 64;
+pub(super) const ROW_BLOCK: usize = 64;
 
 struct LayerNorm {
     /// What was normalised, `[t, n]`; `None` when it is the input itself.
@@ -65,7 +65,8 @@ impl Backward for LayerNorm {
     }
 }
 
-fn column_totals(x: &[f32], rows: usize, n: usize) -> Vec<f32> {
+/// Sums over the rows of `x: [rows, n]`, in row order.
+pub(super) fn column_totals(x: &[f32], rows: usize, n: usize) -> Vec<f32> {
     let mut totals = vec![0.0; n];
     for row in x.chunks_exact(n).take(rows) {
         for (sum, v) in totals.iter_mut().zip(row) {

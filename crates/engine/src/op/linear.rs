@@ -54,6 +54,11 @@ impl SharedView {
     }
 }
 
+/// Rows of `A` up to which the cores share the columns of a product: one step of generation has few rows, and costs what reading `B` costs.
+const FEW_ROWS: usize = gemm::ROW_BLOCK / 2;
+/// Panels of `B` that a core takes at a time then.
+const PANELS: usize = 8;
+
 /// `C[m, n] = A[m, k] · B[k, n]` over all cores, `b` packed; `finish(rows, data of the rows)` runs on every block of rows as soon as it is done.
 pub(crate) fn product(
     isa: Isa,
@@ -63,6 +68,10 @@ pub(crate) fn product(
     c: &mut [f32],
     finish: impl Fn(usize, &mut [f32]) + Sync + Send,
 ) {
+    if m <= FEW_ROWS {
+        by_columns(isa, (m, n, k), a, b, c);
+        return finish(0, &mut c[..m * n]);
+    }
     let c = Shared::new(c);
     let a = SharedView(a);
     parallel::blocks(m, gemm::ROW_BLOCK, |start, end| {
@@ -74,6 +83,15 @@ pub(crate) fn product(
             gemm::gemm(isa, end - start, n, k, at, b.as_ptr(), to, n, false);
             finish(start, std::slice::from_raw_parts_mut(to, (end - start) * n));
         }
+    });
+}
+
+/// [`product`] of few rows: every core computes some of the columns.
+fn by_columns(isa: Isa, (m, n, k): (usize, usize, usize), a: View, b: &[f32], c: &mut [f32]) {
+    let (a, c) = (SharedView(a), Shared::new(c));
+    parallel::blocks(n, gemm::panel_width(isa.lanes()) * PANELS, |start, end| {
+        // SAFETY: blocks of columns are disjoint and begin with a panel of b, which holds k elements of every column before it.
+        unsafe { gemm::gemm(isa, m, end - start, k, a.get(), b.as_ptr().add(start * k), c.at(start), n, false) }
     });
 }
 

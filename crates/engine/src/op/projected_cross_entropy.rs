@@ -38,19 +38,33 @@ struct Sums {
 }
 
 /// `mean_i −log softmax(hidden_i · weightᵀ + bias)[targets[i]]`; 0 without rows. The gradients are taken along with the loss, block of rows by block, so
-/// that at most 64 MiB of logits exist at a time (more where 16 rows have more).
+/// that at most 64 MiB of logits exist at a time (more where 16 rows have more). With `smoothing` ε (Szegedy et al. 2016) the target of a row is not its
+/// label alone: every column has ε/n of it, the label 1 − ε more.
 ///
 /// # Shapes
 /// `hidden: [m, d]`, `weight: [n, d]`, `bias: [n]`, `targets`: m numbers below n → scalar.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn projected_cross_entropy(hidden: &Tensor, weight: &Tensor, bias: Option<&Tensor>, targets: &[usize]) -> Tensor {
+pub fn projected_cross_entropy(
+    hidden: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    targets: &[usize],
+    smoothing: f32,
+) -> Tensor {
     let rows_at_once = (LOGITS / weight.matrix().0.max(1)).clamp(16, 1024);
-    in_blocks(hidden, weight, bias, targets, rows_at_once)
+    in_blocks(hidden, weight, bias, targets, smoothing, rows_at_once)
 }
 
-fn in_blocks(hidden: &Tensor, weight: &Tensor, bias: Option<&Tensor>, targets: &[usize], block: usize) -> Tensor {
+fn in_blocks(
+    hidden: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    targets: &[usize],
+    smoothing: f32,
+    block: usize,
+) -> Tensor {
     let isa = Isa::current();
     let ((m, d), (n, inner)) = (hidden.matrix(), weight.matrix());
     assert!(d == inner && targets.len() == m, "projected_cross_entropy: {:?}, {:?}", hidden.shape(), weight.shape());
@@ -76,7 +90,7 @@ fn in_blocks(hidden: &Tensor, weight: &Tensor, bias: Option<&Tensor>, targets: &
         let losses: Vec<f64> = slope
             .par_chunks_mut(n)
             .zip(&targets[rows.clone()])
-            .map(|(logits, target)| row_slope(isa, logits, *target, factor))
+            .map(|(logits, target)| row_slope(isa, logits, *target, factor, smoothing))
             .collect();
         loss += losses.iter().sum::<f64>();
         sums.add(isa, rows.start, hidden, back.as_deref(), &slope, (rows.len(), n, d));
@@ -134,8 +148,8 @@ mod tests {
     fn gradients_with_and_without_bias_in_ragged_blocks() {
         let inputs = [random(1, &[5, 4]), random(2, &[7, 4]), random(3, &[7])];
         let targets = [3, 0, 6, 6, 1];
-        gradients_match(&inputs, |x| in_blocks(&x[0], &x[1], Some(&x[2]), &targets, 2));
-        gradients_match(&inputs[..2], |x| projected_cross_entropy(&x[0], &x[1], None, &targets));
+        gradients_match(&inputs, |x| in_blocks(&x[0], &x[1], Some(&x[2]), &targets, 0.0, 2));
+        gradients_match(&inputs[..2], |x| projected_cross_entropy(&x[0], &x[1], None, &targets, 0.2));
     }
 
     #[test]
@@ -146,7 +160,7 @@ mod tests {
         let labels: Vec<Option<usize>> = targets.iter().copied().map(Some).collect();
         let logits = linear(&inputs[0], &inputs[1], Some(&inputs[2]), Activation::Identity);
         let whole = scale(&cross_entropy(&logits, &labels), 3.0);
-        let blocked = scale(&in_blocks(&inputs[0], &inputs[1], Some(&inputs[2]), &targets, 8), 3.0);
+        let blocked = scale(&in_blocks(&inputs[0], &inputs[1], Some(&inputs[2]), &targets, 0.0, 8), 3.0);
         assert!((whole.item() - blocked.item()).abs() < 1e-5);
         let (mut a, mut b) = (Gradients::default(), Gradients::default());
         whole.backward(&mut a);
@@ -159,9 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn a_smoothed_target_costs_the_mean_over_all_columns_too() {
+        let (hidden, weight) = (random(1, &[2, 4]), random(2, &[5, 4]));
+        let loss = |targets: &[usize; 2], smoothing| {
+            f64::from(projected_cross_entropy(&hidden, &weight, None, targets, smoothing).item())
+        };
+        let every: f64 = (0..5).map(|label| loss(&[label; 2], 0.0)).sum::<f64>() / 5.0;
+        let expected = 0.9 * loss(&[3, 1], 0.0) + 0.1 * every;
+        assert!((loss(&[3, 1], 0.1) - expected).abs() < 1e-6);
+    }
+
+    #[test]
     fn without_rows_the_loss_is_zero() {
         let hidden = Tensor::parameter(vec![], &[0, 4]);
-        let loss = projected_cross_entropy(&hidden, &random(1, &[3, 4]), None, &[]);
+        let loss = projected_cross_entropy(&hidden, &random(1, &[3, 4]), None, &[], 0.0);
         loss.backward(&mut Gradients::default());
         assert_eq!(loss.item(), 0.0);
     }

@@ -19,5 +19,5 @@ pub fn masked_lm(hidden: &Tensor, labels: &[Option<usize>], embedding: &Tensor, 
     let rows: Vec<usize> = (0..labels.len()).filter(|row| labels[*row].is_some()).collect();
     let targets: Vec<usize> = labels.iter().flatten().copied().collect();
     let selected = if rows.len() == labels.len() { hidden.clone() } else { op::gather_rows(hidden, &rows) };
-    Loss::of("mlm", op::projected_cross_entropy(&selected, embedding, bias, &targets))
+    Loss::of("mlm", op::projected_cross_entropy(&selected, embedding, bias, &targets, 0.0))
 }
