@@ -14,6 +14,7 @@ pub mod evaluate;
 pub mod format;
 pub mod fusion;
 pub mod lang;
+mod lang_name;
 pub mod language_bias;
 pub mod measure;
 pub mod minhash;

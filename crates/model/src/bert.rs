@@ -33,7 +33,7 @@ impl Layer {
         let name = |part: &str| format!("encoder.layer.{i}.{part}");
         let qkv = ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
         Ok(Layer {
-            qkv: Linear::load_stacked(source, qkv, (h, h))?,
+            qkv: Linear::load_stacked(source, &qkv, (h, h), true)?,
             attention_output: Linear::load(source, &name("attention.output.dense"), (h, h), true)?,
             attention_norm: LayerNorm::load(source, &name("attention.output.LayerNorm"), h, eps, true)?,
             intermediate: Linear::load(source, &name("intermediate.dense"), (f, h), true)?,
@@ -134,7 +134,6 @@ impl Bert {
         &self.words
     }
 
-    /// Parameters under their names in a checkpoint, in a fixed order.
     /// Named parameters in a fixed order; query, key and value of a layer are one, `…attention.self.qkv`.
     pub fn parameters(&self) -> Named<'_> {
         let mut to: Named = vec![
@@ -149,7 +148,6 @@ impl Bert {
         to
     }
 
-    /// As [`Bert::parameters`], to change.
     /// As [`Bert::parameters`], to change.
     pub fn parameters_mut(&mut self) -> NamedMut<'_> {
         let mut to: NamedMut = vec![

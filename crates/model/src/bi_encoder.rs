@@ -13,7 +13,7 @@ use crate::bert::Bert;
 use crate::config::{Activation as Inner, ArchitectureConfig};
 use crate::error::{Error, Result};
 use crate::folder::{DenseActivation, FolderLayout, read_calibration, write_calibration};
-use crate::layers::{Linear, Named, NamedMut, Source};
+use crate::layers::{Linear, Named, NamedMut, Source, Stack, unstacked};
 use crate::masked_lm_head::MaskedLmHead;
 use crate::modern_bert::ModernBert;
 use crate::pooling::Pooling;
@@ -23,6 +23,9 @@ use crate::weights::{Checkpoint, write_safetensors};
 
 /// Tokens that one core encodes at once: enough for wide matrix products, few enough for its cache.
 const CHUNK_TOKENS: usize = 512;
+
+/// What of the parameters is stored apart.
+const STACKS: &[Stack] = &[(".self.qkv.", &[".self.query.", ".self.key.", ".self.value."])];
 
 /// The part that turns token ids into token vectors (or, for a static table, sequence vectors).
 enum Backbone {
@@ -372,14 +375,14 @@ impl BiEncoder {
             let format = ("format", "pt".to_string());
             write_safetensors(
                 &to.join("model.safetensors"),
-                hugging_face_tensors(self.backbone.parameters()),
+                unstacked(self.backbone.parameters(), STACKS),
                 format.clone(),
             )?;
             for (n, (linear, _)) in self.dense.iter().enumerate() {
                 let path: PathBuf = to.join(format!("{}_Dense/model.safetensors", n + 2));
                 let mut parameters = Vec::new();
                 linear.parameters("linear", &mut parameters);
-                write_safetensors(&path, hugging_face_tensors(parameters), format.clone())?;
+                write_safetensors(&path, unstacked(parameters, STACKS), format.clone())?;
             }
             self.calibration.as_ref().map_or(Ok(()), |calibration| write_calibration(to, calibration))
         })
@@ -388,17 +391,7 @@ impl BiEncoder {
 
 fn load_tokenizer(layout: &FolderLayout) -> Result<Tokenizer> {
     let tokenizer = Tokenizer::load(&layout.tokenizer)?;
-    let rows = layout.architecture.vocab_size();
-    if tokenizer.vocab_size() > rows {
-        let path = layout.tokenizer.join("tokenizer.json");
-        let got = tokenizer.vocab_size().to_string();
-        return Err(Error::Key {
-            path,
-            key: "vocabulary size".into(),
-            expected: "at most the rows of the word table",
-            got,
-        });
-    }
+    tokenizer.check_rows(layout.architecture.vocab_size())?;
     if layout.lowercase { tokenizer.lowercased() } else { Ok(tokenizer) }
 }
 
@@ -416,25 +409,6 @@ fn chunks(order: &[usize], sequences: &[TokenIds]) -> Vec<Vec<usize>> {
         chunks.last_mut().expect("pushed above").push(i);
     }
     chunks
-}
-
-/// Parameters under their names in Hugging Face checkpoints: a stacked query, key and value come apart.
-fn hugging_face_tensors(parameters: Named<'_>) -> Vec<(String, Vec<usize>, &[f32])> {
-    let mut tensors = Vec::new();
-    for (name, tensor) in parameters {
-        let (data, shape) = (tensor.data(), tensor.shape());
-        match name.split_once(".self.qkv.") {
-            None => tensors.push((name, shape.to_vec(), data)),
-            Some((layer, kind)) => {
-                let mut part_shape = shape.to_vec();
-                part_shape[0] /= 3;
-                for (part, values) in ["query", "key", "value"].iter().zip(data.chunks_exact(data.len() / 3)) {
-                    tensors.push((format!("{layer}.self.{part}.{kind}"), part_shape.clone(), values));
-                }
-            }
-        }
-    }
-    tensors
 }
 
 impl Encoder for BiEncoder {

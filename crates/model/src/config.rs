@@ -3,6 +3,7 @@
 mod bert;
 pub(crate) mod keys;
 mod modern_bert;
+mod mt5;
 
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 pub use bert::{BertConfig, BertFamily, Positions};
 pub use modern_bert::{LayerAttention, ModernBertConfig};
+pub use mt5::{FeedForward, Mt5Config, Mt5Family};
 
 use crate::error::Result;
 use keys::Keys;

@@ -85,7 +85,7 @@ pub enum Error {
     SpecialToken {
         /// The tokenizer.json.
         path: PathBuf,
-        /// pad, cls, sep or mask.
+        /// pad, cls, sep, eos or mask.
         role: &'static str,
     },
     /// A length that leaves no room for text.
@@ -128,6 +128,16 @@ pub enum Error {
         key: &'static str,
         /// Its value.
         got: usize,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// A number out of its range.
+    #[error("{key} = {got}: must be {range}")]
+    Number {
+        /// Which option.
+        key: &'static str,
+        /// Its value.
+        got: f64,
         /// What it may be.
         range: &'static str,
     },

@@ -14,7 +14,7 @@ use isogloss_dense::Side;
 use crate::config::ArchitectureConfig;
 use crate::pooling::Pooling;
 pub use calibration::{CALIBRATION_FILE, read_calibration, write_calibration};
-pub(crate) use write::write_json;
+pub(crate) use write::{copy_tokenizer, write_folder, write_json};
 
 /// Everything a folder says of its model besides the weights themselves.
 #[derive(Clone, Debug, PartialEq)]

@@ -31,6 +31,14 @@ impl Source<'_> {
         }
     }
 
+    /// The same, but with fresh values of another standard deviation.
+    pub(crate) fn with_deviation(&self, deviation: f32) -> Source<'_> {
+        match self {
+            Source::Checkpoint(c) => Source::Checkpoint(c),
+            Source::Fresh(key, _) => Source::Fresh(*key, deviation),
+        }
+    }
+
     /// A vector: from the checkpoint, or all of one value.
     pub(crate) fn constant(&self, name: &str, n: usize, value: f32) -> Result<Tensor> {
         match self {
@@ -38,6 +46,26 @@ impl Source<'_> {
             Source::Fresh(..) => Ok(Tensor::parameter(vec![value; n], &[n])),
         }
     }
+}
+
+/// Part of the name of a stacked parameter, and what stands there in the names of the parameters that it is made of.
+pub(crate) type Stack<'a> = (&'a str, &'a [&'a str]);
+
+/// Parameters under their names in Hugging Face checkpoints: what was stacked comes apart.
+pub(crate) fn unstacked<'a>(parameters: Named<'a>, stacks: &[Stack]) -> Vec<(String, Vec<usize>, &'a [f32])> {
+    let mut tensors = Vec::new();
+    for (name, tensor) in parameters {
+        let (data, mut shape) = (tensor.data(), tensor.shape().to_vec());
+        match stacks.iter().find(|(stack, _)| name.contains(stack)) {
+            None => tensors.push((name, shape, data)),
+            Some((stack, parts)) => {
+                shape[0] /= parts.len();
+                let values = data.chunks_exact(data.len() / parts.len());
+                tensors.extend(parts.iter().zip(values).map(|(part, v)| (name.replace(stack, part), shape.clone(), v)));
+            }
+        }
+    }
+    tensors
 }
 
 /// Named parameters, in the order in which the optimiser sees them.
@@ -58,15 +86,22 @@ impl Linear {
         Ok(Linear { weight, bias })
     }
 
-    /// One map of the outputs of several, stored apart under `names`.
-    pub(crate) fn load_stacked(source: &Source, names: [String; 3], (n, k): (usize, usize)) -> Result<Linear> {
-        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+    /// One map of the outputs of several of `n` rows each, stored apart under `names`.
+    pub(crate) fn load_stacked(
+        source: &Source,
+        names: &[String],
+        (n, k): (usize, usize),
+        bias: bool,
+    ) -> Result<Linear> {
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
         for name in names {
-            let part = Linear::load(source, &name, (n, k), true)?;
-            weight.extend_from_slice(part.weight.data());
-            bias.extend_from_slice(part.bias.iter().next().expect("loaded with a bias").data());
+            let part = Linear::load(source, name, (n, k), bias)?;
+            weights.extend_from_slice(part.weight.data());
+            biases.extend(part.bias.iter().flat_map(|bias| bias.data()));
         }
-        Ok(Linear { weight: Tensor::parameter(weight, &[3 * n, k]), bias: Some(Tensor::parameter(bias, &[3 * n])) })
+        let rows = names.len() * n;
+        let bias = bias.then(|| Tensor::parameter(biases, &[rows]));
+        Ok(Linear { weight: Tensor::parameter(weights, &[rows, k]), bias })
     }
 
     pub(crate) fn forward(&self, x: &Tensor, activation: Activation) -> Tensor {
@@ -110,6 +145,30 @@ impl LayerNorm {
     pub(crate) fn parameters_mut<'a>(&'a mut self, name: &str, to: &mut NamedMut<'a>) {
         to.push((format!("{name}.weight"), &mut self.weight));
         to.extend(self.bias.as_mut().map(|b| (format!("{name}.bias"), b)));
+    }
+}
+
+/// Root-mean-square normalisation with learned scale.
+pub(crate) struct RmsNorm {
+    pub weight: Tensor,
+    pub eps: f32,
+}
+
+impl RmsNorm {
+    pub(crate) fn load(source: &Source, name: &str, n: usize, eps: f32) -> Result<RmsNorm> {
+        Ok(RmsNorm { weight: source.constant(&format!("{name}.weight"), n, 1.0)?, eps })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
+        op::rms_norm(x, &self.weight, self.eps)
+    }
+
+    pub(crate) fn parameters<'a>(&'a self, name: &str, to: &mut Named<'a>) {
+        to.push((format!("{name}.weight"), &self.weight));
+    }
+
+    pub(crate) fn parameters_mut<'a>(&'a mut self, name: &str, to: &mut NamedMut<'a>) {
+        to.push((format!("{name}.weight"), &mut self.weight));
     }
 }
 

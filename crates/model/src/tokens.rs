@@ -118,6 +118,14 @@ impl Tokenizer {
         self.special.pad.ok_or_else(|| Error::SpecialToken { path: self.path.clone(), role: "pad" })
     }
 
+    /// Id of the token that ends a text.
+    ///
+    /// # Errors
+    /// [`Error::SpecialToken`] where the tokenizer has none.
+    pub fn end_id(&self) -> Result<u32> {
+        self.special.sep.ok_or_else(|| Error::SpecialToken { path: self.path.clone(), role: "eos" })
+    }
+
     /// Id of the mask token.
     ///
     /// # Errors
@@ -144,6 +152,15 @@ impl Tokenizer {
     /// The `tokenizer.json` it was read from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Refuses a word table of fewer rows than there are ids.
+    pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
+        if self.vocab_size() <= rows {
+            return Ok(());
+        }
+        let (key, expected) = ("vocabulary size".into(), "at most the rows of the word table");
+        Err(Error::Key { path: self.path.clone(), key, expected, got: self.vocab_size().to_string() })
     }
 
     /// Positions that the prompt takes at the beginning of a text: what it encodes to by itself, less the special

@@ -27,19 +27,7 @@ impl FolderLayout {
     /// # Errors
     /// [`Error::NotAModel`] where `target` holds anything but a model; weights that were not written; the disk's own.
     pub fn write(&self, target: &Path, manifest: &str, write_weights: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        check_target(target)?;
-        let partial = sibling(target, "partial");
-        remove(&partial)?;
-        fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
-        let written = self.write_into(&partial, target, manifest, write_weights);
-        match written.and_then(|()| sync_tree(&partial)).and_then(|()| replace(&partial, target)) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                // The error that led here is the one to report.
-                let _ = remove(&partial);
-                Err(error)
-            }
-        }
+        write_folder(target, |partial| self.write_into(partial, target, manifest, write_weights))
     }
 
     fn write_into(
@@ -130,6 +118,25 @@ impl FolderLayout {
     }
 }
 
+/// A model's folder, all at once: `write` is given an empty one, which then takes the place of `target`. What was there stays whole if anything fails.
+///
+/// # Errors
+/// [`Error::NotAModel`] where `target` holds anything but a model; what `write` says; the disk's own.
+pub(crate) fn write_folder(target: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    check_target(target)?;
+    let partial = sibling(target, "partial");
+    remove(&partial)?;
+    fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
+    match write(&partial).and_then(|()| sync_tree(&partial)).and_then(|()| replace(&partial, target)) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // The error that led here is the one to report.
+            let _ = remove(&partial);
+            Err(error)
+        }
+    }
+}
+
 /// Where the weights of dense layer `n` (from 0) go within a model's folder.
 fn dense_folder(layout: &FolderLayout, n: usize) -> String {
     let before = if matches!(layout.architecture, ArchitectureConfig::Static(_)) { 1 } else { 2 };
@@ -137,7 +144,7 @@ fn dense_folder(layout: &FolderLayout, n: usize) -> String {
 }
 
 /// Copies `tokenizer.json` and its companions; newer tools leave `special_tokens_map.json` out, older ones need it.
-fn copy_tokenizer(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<()> {
     for name in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"] {
         let source = from.join(name);
         if source.exists() {
