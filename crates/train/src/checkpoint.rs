@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use isogloss_engine::optim::{AdamW, Moments};
 use isogloss_engine::{Buffer, Tensor};
-use isogloss_model::{BiEncoder, Checkpoint, read_metadata, write_safetensors};
+use isogloss_model::{Checkpoint, read_metadata, write_safetensors};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::task::{Task, TaskState};
+use crate::trainable::Trainable;
 
 /// Everything of a run that is not a tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,15 +38,15 @@ pub fn checkpoint_path(out: &Path) -> PathBuf {
 }
 
 /// The weights of a run in a fixed order: the model's, then those of its tasks.
-pub fn parameters<'a>(model: &'a BiEncoder, tasks: &'a [Box<dyn Task>]) -> Vec<(String, &'a Tensor)> {
+pub fn parameters<'a, M: Trainable>(model: &'a M, tasks: &'a [Box<dyn Task<M>>]) -> Vec<(String, &'a Tensor)> {
     let own = tasks.iter().enumerate().flat_map(|(n, task)| named(n, task.parameters()));
     model.parameters().into_iter().chain(own).collect()
 }
 
 /// As [`parameters`], to change.
-pub fn parameters_mut<'a>(
-    model: &'a mut BiEncoder,
-    tasks: &'a mut [Box<dyn Task>],
+pub fn parameters_mut<'a, M: Trainable>(
+    model: &'a mut M,
+    tasks: &'a mut [Box<dyn Task<M>>],
 ) -> impl Iterator<Item = (String, &'a mut Tensor)> {
     let own = tasks.iter_mut().enumerate().flat_map(|(n, task)| named(n, task.parameters_mut()));
     model.parameters_mut().into_iter().chain(own)
@@ -59,10 +60,10 @@ fn named<T>(task: usize, parameters: Vec<(String, T)>) -> impl Iterator<Item = (
 ///
 /// # Errors
 /// The file cannot be written; an earlier one stays as it was.
-pub fn save(
+pub fn save<M: Trainable>(
     out: &Path,
-    model: &BiEncoder,
-    tasks: &[Box<dyn Task>],
+    model: &M,
+    tasks: &[Box<dyn Task<M>>],
     optimizer: &AdamW,
     mut state: RunState,
 ) -> Result<()> {
@@ -92,11 +93,11 @@ fn kept_prefix(task: usize) -> String {
 ///
 /// # Errors
 /// The file is damaged or belongs to a run of another configuration or other data.
-pub fn load(
+pub fn load<M: Trainable>(
     out: &Path,
     fingerprint: &str,
-    model: &mut BiEncoder,
-    tasks: &mut [Box<dyn Task>],
+    model: &mut M,
+    tasks: &mut [Box<dyn Task<M>>],
     optimizer: &mut AdamW,
 ) -> Result<Option<RunState>> {
     let path = checkpoint_path(out);

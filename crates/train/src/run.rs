@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 use isogloss_engine::Key;
 use isogloss_engine::optim::AdamW;
 use isogloss_model::{
-    ArchitectureConfig, BertConfig, BertFamily, BiEncoder, FolderLayout, Overrides, Pooling, Positions, StaticConfig,
-    Tokenizer,
+    ArchitectureConfig, BertConfig, BertFamily, BiEncoder, FeedForward, FolderLayout, Mt5Config, Mt5Family, Overrides,
+    Pooling, Positions, Seq2Seq, StaticConfig, Tokenizer,
 };
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::checkpoint::{self, checkpoint_path};
-use crate::config::{Architecture, DataConfig, NewModelConfig, RunConfig};
+use crate::config::{Architecture, DataConfig, NewModelConfig, RunConfig, TaskConfig};
 use crate::dev::DevSet;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::recipes;
+use crate::recipes::{self, RecipeConfig};
 use crate::task::Task;
+use crate::trainable::Trainable;
 use crate::trainer::{Observer, Outcome, Trainer};
 
 /// Trains the model of a run, from its checkpoint if `resume` is set and there is one.
@@ -30,10 +31,22 @@ use crate::trainer::{Observer, Outcome, Trainer};
 /// # Errors
 /// A data set or model cannot be read, the directory holds another run, or training fails.
 pub fn train(config: RunConfig, resume: bool, observer: &mut dyn Observer) -> Result<Outcome> {
-    let Prepared { manifest, fingerprint, model, tasks } = prepare(&config, resume)?;
+    let identity = identity(&config, resume)?;
+    match config.generates()? {
+        true => train_from(prepare_generator(&config)?, config, identity, observer),
+        false => train_from(prepare(&config)?, config, identity, observer),
+    }
+}
+
+fn train_from<M: Trainable>(
+    (model, tasks): Prepared<M>,
+    config: RunConfig,
+    identity: Identity,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
     fs::create_dir_all(&config.out).map_err(|e| Error::io(&config.out, e))?;
-    write_beside(&config, &manifest)?;
-    Trainer::new(config, model, tasks, fingerprint)?.run(observer)
+    write_beside(&config, &identity.manifest)?;
+    Trainer::new(config, model, tasks, identity.fingerprint)?.run(observer)
 }
 
 /// What the run would train on and need, without training it. Writes nothing.
@@ -41,29 +54,57 @@ pub fn train(config: RunConfig, resume: bool, observer: &mut dyn Observer) -> Re
 /// # Errors
 /// Whatever [`train`] finds wrong before its first step.
 pub fn plan(config: &RunConfig, resume: bool) -> Result<Plan> {
-    let Prepared { fingerprint, mut model, mut tasks, .. } = prepare(config, resume)?;
+    let identity = identity(config, resume)?;
+    match config.generates()? {
+        true => plan_from(prepare_generator(config)?, config, &identity),
+        false => plan_from(prepare(config)?, config, &identity),
+    }
+}
+
+fn plan_from<M: Trainable>(prepared: Prepared<M>, config: &RunConfig, identity: &Identity) -> Result<Plan> {
+    let (mut model, mut tasks) = prepared;
     let mut optimizer = AdamW::new(config.optimizer.adamw());
-    let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut tasks, &mut optimizer)?;
+    let state = checkpoint::load(&config.out, &identity.fingerprint, &mut model, &mut tasks, &mut optimizer)?;
     config.evaluate.as_ref().map(DevSet::load).transpose()?;
     Plan::new(config, &model, tasks, state.map_or(0, |state| state.step))
 }
 
-/// What a run starts from.
-struct Prepared {
+/// What a run starts from: its model and its tasks, their data read.
+type Prepared<M> = (M, Vec<Box<dyn Task<M>>>);
+
+/// What tells a run from others.
+struct Identity {
     manifest: Value,
     fingerprint: String,
-    model: BiEncoder,
-    tasks: Vec<Box<dyn Task>>,
 }
 
-fn prepare(config: &RunConfig, resume: bool) -> Result<Prepared> {
+/// Looks at where the run is to be and what it is made of.
+fn identity(config: &RunConfig, resume: bool) -> Result<Identity> {
     check_place(&config.out)?;
     check_output(config, resume)?;
     let manifest = manifest(config)?;
-    let fingerprint = fingerprint(config, &manifest)?;
+    Ok(Identity { fingerprint: fingerprint(config, &manifest)?, manifest })
+}
+
+fn prepare(config: &RunConfig) -> Result<Prepared<BiEncoder>> {
     let model = start_model(config)?;
-    let tasks = tasks(config, &model)?;
-    Ok(Prepared { manifest, fingerprint, model, tasks })
+    let tasks = config.tasks()?;
+    let tasks = tasks.iter().zip(keys(config)).map(|(task, key)| recipes::task(config, task, &model, key));
+    let tasks = tasks.collect::<Result<_>>()?;
+    Ok((model, tasks))
+}
+
+fn prepare_generator(config: &RunConfig) -> Result<Prepared<Seq2Seq>> {
+    let tasks = config.tasks()?;
+    let model = start_generator(config, &tasks)?;
+    let tasks = tasks.iter().zip(keys(config)).map(|(task, key)| recipes::generator_task(config, task, key));
+    Ok((model, tasks.collect::<Result<_>>()?))
+}
+
+/// The keys of a run's tasks.
+fn keys(config: &RunConfig) -> impl Iterator<Item = Key> {
+    let key = Key::new(config.seed).derive(1);
+    (0..).map(move |n| key.derive(n))
 }
 
 /// Refuses a directory that could not be made.
@@ -75,14 +116,6 @@ fn check_place(out: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// The tasks of a run, their data read.
-fn tasks(config: &RunConfig, model: &BiEncoder) -> Result<Vec<Box<dyn Task>>> {
-    let key = Key::new(config.seed).derive(1);
-    let tasks = config.tasks()?;
-    let numbered = tasks.iter().enumerate();
-    numbered.map(|(n, task)| recipes::task(config, task, model, key.derive(n as u64))).collect()
 }
 
 /// Refuses to overwrite a run that is not to be resumed.
@@ -116,6 +149,57 @@ pub fn start_model(config: &RunConfig) -> Result<BiEncoder> {
     Ok(model)
 }
 
+/// The encoder–decoder that training starts from, with the prompt of its recipe.
+fn start_generator(config: &RunConfig, tasks: &[TaskConfig]) -> Result<Seq2Seq> {
+    let limit = config.model.max_tokens;
+    let mut model = match (&config.model.path, &config.model.new) {
+        (Some(path), _) => Seq2Seq::load(path, limit)?,
+        (None, Some(new)) => {
+            let limit = limit.map_or(new.max_tokens, |limit| limit.min(new.max_tokens));
+            Seq2Seq::fresh(&encoder_decoder(new)?, &new.tokenizer, Some(limit), Key::new(config.seed).derive(0))?
+        }
+        (None, None) => return Err(Error::value("model", "needs path or new")),
+    };
+    let prompts = tasks.iter().filter_map(|task| match &task.recipe {
+        RecipeConfig::QueryGeneration(recipe) => Some(recipe.prompt.clone()),
+        _ => None,
+    });
+    model.set_prompt(prompts.last());
+    Ok(model)
+}
+
+/// mT5's form, with ids as the tokenizer has them.
+fn encoder_decoder(new: &NewModelConfig) -> Result<Mt5Config> {
+    let tokenizer = Tokenizer::load(&new.tokenizer)?;
+    let decoder_layers = new.decoder_layers.unwrap_or(new.layers);
+    check_transformer(new)?;
+    if decoder_layers == 0 {
+        return Err(Error::value("model.new.decoder_layers", "must be positive"));
+    }
+    let pad_id = tokenizer.pad_id()?;
+    Ok(Mt5Config {
+        family: Mt5Family::Mt5,
+        vocab_size: tokenizer.vocab_size(),
+        d_model: new.hidden_size,
+        d_kv: new.hidden_size / new.heads,
+        d_ff: new.intermediate_size.unwrap_or(4 * new.hidden_size),
+        layers: new.layers,
+        decoder_layers,
+        heads: new.heads,
+        buckets: 32,
+        max_distance: 128,
+        dropout: 0.1,
+        norm_eps: 1e-6,
+        feed_forward: FeedForward::GatedGelu,
+        tied: false,
+        scaled: false,
+        pad_id,
+        eos_id: tokenizer.end_id()?,
+        decoder_start_id: pad_id,
+        prompt: None,
+    })
+}
+
 fn new_layout(new: &NewModelConfig, overrides: &Overrides) -> Result<FolderLayout> {
     let tokenizer = Tokenizer::load(&new.tokenizer)?;
     let vocab = tokenizer.vocab_size();
@@ -125,6 +209,7 @@ fn new_layout(new: &NewModelConfig, overrides: &Overrides) -> Result<FolderLayou
     let architecture = match new.architecture {
         Architecture::Static => ArchitectureConfig::Static(StaticConfig { vocab, dim: new.hidden_size }),
         Architecture::XlmRoberta => ArchitectureConfig::Bert(transformer(new, vocab, tokenizer.pad_id()?)?),
+        Architecture::Mt5 => return Err(Error::value("model.new.architecture", "mt5 is no encoder of embeddings")),
     };
     Ok(FolderLayout {
         max_tokens: [architecture.max_tokens(), overrides.max_tokens].into_iter().flatten().min(),
@@ -142,10 +227,15 @@ fn new_layout(new: &NewModelConfig, overrides: &Overrides) -> Result<FolderLayou
     })
 }
 
-fn transformer(new: &NewModelConfig, vocab_size: usize, pad_id: u32) -> Result<BertConfig> {
-    if new.layers == 0 || new.heads == 0 || !new.hidden_size.is_multiple_of(new.heads) {
-        return Err(Error::value("model.new", "a transformer needs layers, and heads that divide hidden_size"));
+fn check_transformer(new: &NewModelConfig) -> Result<()> {
+    match new.layers == 0 || new.heads == 0 || new.hidden_size == 0 || !new.hidden_size.is_multiple_of(new.heads) {
+        true => Err(Error::value("model.new", "a transformer needs layers, and heads that divide hidden_size")),
+        false => Ok(()),
     }
+}
+
+fn transformer(new: &NewModelConfig, vocab_size: usize, pad_id: u32) -> Result<BertConfig> {
+    check_transformer(new)?;
     Ok(BertConfig {
         family: BertFamily::XlmRoberta,
         vocab_size,

@@ -34,25 +34,25 @@ pub struct TaskState {
     pub counts: BTreeMap<String, u64>,
 }
 
-/// A recipe with its data.
-pub trait Task {
+/// A recipe with its data; `M` is the kind of model that it trains.
+pub trait Task<M = BiEncoder> {
     /// Draws a batch and adds its weighted gradient to `gradients`.
     ///
     /// # Errors
     /// The tokenizer fails.
-    fn accumulate(&mut self, model: &BiEncoder, options: StepOptions, gradients: &mut Gradients) -> Result<BatchLog>;
+    fn accumulate(&mut self, model: &M, options: StepOptions, gradients: &mut Gradients) -> Result<BatchLog>;
 
     /// Shows the recipe the batches that it wants to see before training begins.
     ///
     /// # Errors
     /// The tokenizer fails.
-    fn warm_up(&mut self, model: &BiEncoder, options: StepOptions) -> Result<()>;
+    fn warm_up(&mut self, model: &M, options: StepOptions) -> Result<()>;
 
     /// What it would train on; draws batches as training would, and counts all data.
     ///
     /// # Errors
     /// The tokenizer fails.
-    fn plan(&mut self, model: &BiEncoder, options: &PlanOptions) -> Result<DataPlan>;
+    fn plan(&mut self, model: &M, options: &PlanOptions) -> Result<DataPlan>;
 
     /// Weights of its own.
     fn parameters(&self) -> Vec<(String, &Tensor)>;

@@ -8,7 +8,6 @@ use std::time::Instant;
 use isogloss_engine::optim::{AdamW, global_norm};
 use isogloss_engine::schedule::Schedule;
 use isogloss_engine::{Gradients, Key};
-use isogloss_model::BiEncoder;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -19,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::mixture::Mixture;
 use crate::step::StepOptions;
 use crate::task::{BatchLog, Task};
+use crate::trainable::Trainable;
 
 /// One line of the log.
 #[derive(Clone, Debug, Serialize)]
@@ -65,10 +65,10 @@ pub struct Outcome {
 }
 
 /// A run in progress.
-pub struct Trainer {
+pub struct Trainer<M> {
     config: RunConfig,
-    model: BiEncoder,
-    tasks: Vec<Box<dyn Task>>,
+    model: M,
+    tasks: Vec<Box<dyn Task<M>>>,
     mixture: Mixture,
     dev: Option<DevSet>,
     optimizer: AdamW,
@@ -81,17 +81,17 @@ pub struct Trainer {
     log_bytes: u64,
 }
 
-impl Trainer {
+impl<M: Trainable> Trainer<M> {
     /// Prepares a run, from its checkpoint if there is one. `tasks` are those of [`RunConfig::tasks`], in their order.
     ///
     /// # Errors
     /// The development set or the checkpoint cannot be read, or the output directory not be written.
     pub fn new(
         config: RunConfig,
-        mut model: BiEncoder,
-        mut tasks: Vec<Box<dyn Task>>,
+        mut model: M,
+        mut tasks: Vec<Box<dyn Task<M>>>,
         fingerprint: String,
-    ) -> Result<Trainer> {
+    ) -> Result<Trainer<M>> {
         let mut optimizer = AdamW::new(config.optimizer.adamw());
         let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut tasks, &mut optimizer)?;
         let (log, log_bytes) = open_log(&config, state.as_ref())?;
@@ -212,7 +212,7 @@ impl Trainer {
         if !self.step.is_multiple_of(config.every) && self.step != self.config.schedule.steps {
             return Ok(());
         }
-        let value = dev.score(&self.model)?;
+        let value = self.model.score(dev)?;
         let best = self.best.is_none_or(|(so_far, _)| value > so_far);
         let measure = dev.measure();
         if best {

@@ -194,6 +194,14 @@ impl RunConfig {
         Ok(self.tasks_at()?.into_iter().map(|(_, task)| task).collect())
     }
 
+    /// Whether the run trains an encoder–decoder, not an encoder.
+    ///
+    /// # Errors
+    /// As [`RunConfig::tasks`]; or some tasks do and some do not.
+    pub fn generates(&self) -> Result<bool> {
+        crate::recipes::generates(&self.tasks()?)
+    }
+
     /// How the examples of a task make batches.
     pub fn batch_of<'a>(&'a self, task: &'a TaskConfig) -> &'a BatchConfig {
         task.batch.as_ref().unwrap_or(&self.batch)
@@ -212,10 +220,14 @@ impl RunConfig {
         }
         let tasks: Vec<&TaskConfig> = tasks.iter().map(|(_, task)| task).collect();
         crate::recipes::check_together(&tasks)?;
-        match (&self.model.path, &self.model.new) {
-            (Some(_), Some(_)) => Err(Error::value("model", "has both path and new; keep one")),
-            (None, None) => Err(Error::value("model", "needs path (a folder or hub name) or a [model.new] section")),
-            _ => self.evaluate.as_ref().map_or(Ok(()), EvaluateConfig::check),
+        let generates = self.generates()?;
+        self.model.check(generates)?;
+        match &self.evaluate {
+            Some(_) if generates => {
+                Err(Error::value("evaluate", "ranks by embeddings, which query_generation has none of; take it out"))
+            }
+            Some(evaluate) => evaluate.check(),
+            None => Ok(()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::yes;
+use crate::error::{Error, Result};
 
 /// The model to start from: a folder or hub name, or a new one.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -47,6 +48,8 @@ pub struct NewModelConfig {
     pub heads: usize,
     /// Feed-forward width of a transformer; four times the hidden size if not given.
     pub intermediate_size: Option<usize>,
+    /// Layers of the decoder of an encoder–decoder; as many as `layers` if not given.
+    pub decoder_layers: Option<usize>,
     /// Longest text of a transformer, in tokens.
     #[serde(default = "default_max_tokens")]
     pub max_tokens: usize,
@@ -54,6 +57,41 @@ pub struct NewModelConfig {
 
 fn default_max_tokens() -> usize {
     512
+}
+
+impl ModelConfig {
+    /// Refuses what does not fit the recipes: `generates` says whether they train an encoder–decoder.
+    pub(super) fn check(&self, generates: bool) -> Result<()> {
+        match (&self.path, &self.new) {
+            (Some(_), Some(_)) => return Err(Error::value("model", "has both path and new; keep one")),
+            (None, None) => {
+                return Err(Error::value("model", "needs path (a folder or hub name) or a [model.new] section"));
+            }
+            _ => {}
+        }
+        if let Some(new) = &self.new {
+            if (new.architecture == Architecture::Mt5) != generates {
+                let problem = "mt5 goes with query_generation, and only that";
+                return Err(Error::value("model.new.architecture", problem));
+            }
+            if new.decoder_layers.is_some() && !generates {
+                return Err(Error::value("model.new.decoder_layers", "is for mt5; take it out"));
+            }
+        }
+        let of_embeddings = [
+            ("pooling", self.pooling.is_some()),
+            ("normalize", self.normalize.is_some()),
+            ("query_prompt", self.query_prompt.is_some()),
+            ("passage_prompt", self.passage_prompt.is_some()),
+        ];
+        match of_embeddings.iter().find(|(_, given)| generates && *given) {
+            Some((key, _)) => Err(Error::value(
+                &format!("model.{key}"),
+                "is for embeddings, which query_generation has none of; take it out",
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Kinds of new models.
@@ -64,4 +102,6 @@ pub enum Architecture {
     Static,
     /// A transformer with RoBERTa's positions.
     XlmRoberta,
+    /// An encoder–decoder that writes text.
+    Mt5,
 }

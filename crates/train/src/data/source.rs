@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use isogloss_engine::Key;
-use isogloss_model::BiEncoder;
 
 use super::{Sampled, TrainingData};
 use crate::batch;
@@ -12,6 +11,7 @@ use crate::error::Result;
 use crate::plan::{self, SetPlan};
 use crate::recipe::Part;
 use crate::sampler::{Sampler, SamplerState};
+use crate::trainable::Trainable;
 
 /// Data sets that batches are drawn from.
 pub struct Source<E> {
@@ -56,7 +56,7 @@ impl<E: Sampled + Clone> Source<E> {
     /// The tokenizer fails.
     pub fn plan<'a>(
         &'a self,
-        model: &BiEncoder,
+        model: &impl Trainable,
         parts: impl Fn(&'a E) -> Vec<Part<'a>>,
         rows: f64,
     ) -> Result<Vec<SetPlan>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use isogloss_ir::Lang;
-use isogloss_model::{ArchitectureConfig, BiEncoder, TokenIds};
+use isogloss_model::TokenIds;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ use crate::data::Sampled;
 use crate::error::Result;
 use crate::recipe::Part;
 use crate::step::chunks;
+use crate::trainable::Trainable;
 
 /// Texts tokenized at a time.
 const BLOCK: usize = 8192;
@@ -105,7 +106,7 @@ pub(crate) fn lang_name(lang: Option<&Lang>) -> String {
 /// # Errors
 /// The tokenizer fails.
 pub(crate) fn count<'a, E: Sampled>(
-    model: &BiEncoder,
+    model: &impl Trainable,
     examples: &'a [E],
     parts: impl Fn(&'a E) -> Vec<Part<'a>>,
 ) -> Result<(BTreeMap<String, LangPlan>, usize)> {
@@ -113,7 +114,7 @@ pub(crate) fn count<'a, E: Sampled>(
     for example in examples {
         langs.entry(lang_name(example.language())).or_default().rows += 1;
     }
-    let most = model.layout().max_tokens.unwrap_or(usize::MAX);
+    let most = model.text_limit();
     let (mut held, mut bytes) = (Vec::new(), 0);
     let mut empty = |held: &mut Vec<Part>| -> Result<()> {
         for (part, tokens) in held.iter().zip(lengths(model, held)?) {
@@ -138,14 +139,8 @@ pub(crate) fn count<'a, E: Sampled>(
 }
 
 /// Tokens of every text with its prompt and the special tokens, not cut.
-fn lengths(model: &BiEncoder, parts: &[Part]) -> Result<Vec<usize>> {
-    let (tokenizer, layout) = (model.tokenizer(), model.layout());
-    let is_static = matches!(layout.architecture, ArchitectureConfig::Static(_));
-    let length = |part: &Part| match (is_static, layout.prompt(part.side)) {
-        (true, prompt) => Ok(tokenizer.encode_plain(&format!("{prompt}{}", part.text))?.len()),
-        (false, prompt) => Ok(tokenizer.encode_batch(&[part.text], prompt, usize::MAX)?[0].ids.len()),
-    };
-    parts.par_iter().map(length).collect()
+fn lengths(model: &impl Trainable, parts: &[Part]) -> Result<Vec<usize>> {
+    parts.par_iter().map(|part| model.part_tokens(part)).collect()
 }
 
 /// The batches drawn so far.

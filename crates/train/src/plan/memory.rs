@@ -1,10 +1,11 @@
 //! What a run needs in memory, by the shapes of what the engine keeps: an estimate.
 
-use isogloss_model::{ArchitectureConfig, BertConfig, BiEncoder, ModernBertConfig};
+use isogloss_model::{ArchitectureConfig, BertConfig, FeedForward, ModernBertConfig, Mt5Config};
 use serde::Serialize;
 
 use super::TaskPlan;
 use crate::config::RunConfig;
+use crate::trainable::Trainable;
 
 /// Bytes of a number.
 const F32: u64 = 4;
@@ -50,15 +51,21 @@ pub struct Memory {
 
 impl Memory {
     /// For a run of these tasks, with so many backward walks to a step; `own` is the number of the recipes' own weights.
-    pub(super) fn new(config: &RunConfig, model: &BiEncoder, own: usize, tasks: &[TaskPlan], walks: f64) -> Memory {
+    pub(super) fn new(
+        config: &RunConfig,
+        model: &impl Trainable,
+        own: usize,
+        tasks: &[TaskPlan],
+        walks: f64,
+    ) -> Memory {
         let parameters = model.parameters();
         let weights = F32 * (parameters.iter().map(|(_, t)| t.data().len()).sum::<usize>() + own) as u64;
         let largest = F32 * parameters.iter().map(|(_, t)| t.data().len()).max().unwrap_or(0) as u64;
         let chunked = tasks.iter().any(|task| task.data.drawn.tokens_at_once < task.data.drawn.tokens.largest);
         let another = if chunked || walks > 1.0 { largest } else { 0 };
         let most = |of: fn(&TaskPlan) -> usize| tasks.iter().map(of).max().unwrap_or(0) as u64;
-        let cost = Activations::of(&model.layout().architecture, config.model.dropout);
-        let pooled = 4 * model.layout().dim() as u64 * most(|task| task.data.drawn.texts.largest);
+        let cost = model.activations(config.model.dropout);
+        let pooled = 4 * cost.text as u64 * most(|task| task.data.drawn.texts.largest);
         let memory = Memory {
             weights,
             gradients: weights + another + most(|task| task.data.needs.gradients),
@@ -79,20 +86,38 @@ impl Memory {
 /// Numbers that the engine keeps of a token: results of operations, all of which the record holds until the backward walk has passed, and what
 /// operations save for it (`engine::op`).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Activations {
+pub struct Activations {
     /// Kept until the backward walk.
     kept: usize,
     /// Gradients, and operands packed for the matrix product, in the most costly step of the walk.
     walking: usize,
+    /// Width of what a text becomes.
+    text: usize,
 }
 
 impl Activations {
-    fn of(architecture: &ArchitectureConfig, dropout: bool) -> Activations {
-        match architecture {
+    /// Of an encoder whose embeddings have `dim` elements.
+    pub(crate) fn of(architecture: &ArchitectureConfig, dim: usize, dropout: bool) -> Activations {
+        let of_token = match architecture {
             ArchitectureConfig::Bert(config) => Activations::of_bert(config, dropout),
             ArchitectureConfig::ModernBert(config) => Activations::of_modern_bert(config, dropout),
-            ArchitectureConfig::Static(_) => Activations { kept: 1, walking: 0 },
-        }
+            ArchitectureConfig::Static(_) => Activations { kept: 1, ..Activations::default() },
+        };
+        Activations { text: dim, ..of_token }
+    }
+
+    /// Of an encoder–decoder. Tokens of targets, which are few, count as those of sources.
+    pub(crate) fn of_mt5(config: &Mt5Config, dropout: bool) -> Activations {
+        let (d, inner, f) = (config.d_model, config.inner(), config.d_ff);
+        let dropped = |width: usize| if dropout && config.dropout > 0.0 { width } else { 0 };
+        let wide = if config.feed_forward == FeedForward::GatedGelu { 3 * f } else { 2 * f };
+        // Norm; query, key and value; attention and its normalisers; output; sum.
+        let attention = d + 1 + 3 * inner + inner + config.heads + d + dropped(d) + d;
+        // Norm; both halves of the gate and its result, or both sides of the activation; output; sum.
+        let feed_forward = d + 1 + wide + dropped(f) + d + dropped(d) + d;
+        // Words and the last norm; keys and values for every layer of the decoder.
+        let rest = 2 * d + 1 + 2 * dropped(d) + config.decoder_layers * 2 * inner;
+        Activations { kept: rest + config.layers * (attention + feed_forward), walking: wide + 2 * f + 3 * d, text: 0 }
     }
 
     fn per_token(&self) -> u64 {
@@ -106,7 +131,7 @@ impl Activations {
         let attention = 3 * h + h + config.heads + h + dropped + 2 * h + 2;
         let feed_forward = 2 * f + h + dropped + 2 * h + 2;
         let embedding = 2 * h + dropped + 2;
-        Activations { kept: embedding + config.layers * (attention + feed_forward), walking: 3 * f + 3 * h }
+        Activations { kept: embedding + config.layers * (attention + feed_forward), walking: 3 * f + 3 * h, text: 0 }
     }
 
     fn of_modern_bert(config: &ModernBertConfig, dropout: bool) -> Activations {
@@ -117,6 +142,6 @@ impl Activations {
         // Norm; both halves of the gate; its result; output; sum.
         let feed_forward = h + 2 + 2 * f + f + dropped(config.mlp_dropout, f) + h + h;
         let embedding = 3 * h + 4 + dropped(config.embedding_dropout, h);
-        Activations { kept: embedding + config.layers() * (attention + feed_forward), walking: 5 * f + 3 * h }
+        Activations { kept: embedding + config.layers() * (attention + feed_forward), walking: 5 * f + 3 * h, text: 0 }
     }
 }

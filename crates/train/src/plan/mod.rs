@@ -1,19 +1,20 @@
 //! What a run would train on and what it would need, found out without training: `isogloss train --dry-run`.
 
 use isogloss_engine::Key;
-use isogloss_model::BiEncoder;
 use serde::Serialize;
 
 use crate::config::RunConfig;
 use crate::error::Result;
 use crate::mixture::Mixture;
 use crate::task::Task;
+use crate::trainable::Trainable;
 
 mod data;
 mod memory;
 
 pub use data::{DataPlan, Drawn, LangPlan, SetPlan, Spread};
 pub(crate) use data::{Sample, count};
+pub use memory::Activations;
 pub use memory::Memory;
 pub(crate) use memory::Needs;
 
@@ -83,10 +84,10 @@ impl Plan {
     ///
     /// # Errors
     /// The tokenizer fails.
-    pub(crate) fn new(
+    pub(crate) fn new<M: Trainable>(
         config: &RunConfig,
-        model: &BiEncoder,
-        mut tasks: Vec<Box<dyn Task>>,
+        model: &M,
+        mut tasks: Vec<Box<dyn Task<M>>>,
         done: usize,
     ) -> Result<Plan> {
         let configs = config.tasks()?;

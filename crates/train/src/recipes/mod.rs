@@ -8,9 +8,10 @@ mod distill;
 mod la_mir;
 mod matryoshka;
 mod mlm;
+mod query_generation;
 
 use isogloss_engine::Key;
-use isogloss_model::BiEncoder;
+use isogloss_model::{BiEncoder, Seq2Seq};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{BatchConfig, DataConfig, Role, RunConfig, TaskConfig};
@@ -26,6 +27,7 @@ pub use distill::{Distill, DistillConfig, Follow};
 pub use la_mir::{LaMir, LaMirConfig, LaMirExample};
 pub use matryoshka::Matryoshka;
 pub use mlm::{Mlm, MlmConfig};
+pub use query_generation::{QueryGeneration, QueryGenerationConfig};
 
 /// A recipe of a run file, by name, with its options.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -43,6 +45,8 @@ pub enum RecipeConfig {
     Mlm(MlmConfig),
     /// A teacher's embeddings.
     Distill(DistillConfig),
+    /// Queries written for passages.
+    QueryGeneration(QueryGenerationConfig),
 }
 
 impl RecipeConfig {
@@ -55,6 +59,7 @@ impl RecipeConfig {
             RecipeConfig::Ccp(_) => "ccp",
             RecipeConfig::Mlm(_) => "mlm",
             RecipeConfig::Distill(_) => "distill",
+            RecipeConfig::QueryGeneration(_) => "query_generation",
         }
     }
 
@@ -64,8 +69,13 @@ impl RecipeConfig {
         if !is_la_mir && task.data.iter().any(|set| set.role.is_some()) {
             return Err(Error::value("data.role", format!("is for la_mir; take it out of {}'s data", self.name())));
         }
-        if task.matryoshka.is_some() && matches!(self, RecipeConfig::Ccp(_) | RecipeConfig::Mlm(_)) {
-            let problem = format!("does not go with {}, which has a head of fixed width; take it out", self.name());
+        let without_lengths = match self {
+            RecipeConfig::Ccp(_) | RecipeConfig::Mlm(_) => Some("has a head of fixed width"),
+            RecipeConfig::QueryGeneration(_) => Some("has no embeddings"),
+            _ => None,
+        };
+        if let Some(reason) = without_lengths.filter(|_| task.matryoshka.is_some()) {
+            let problem = format!("does not go with {}, which {reason}; take it out", self.name());
             return Err(Error::value("matryoshka", problem));
         }
         match self {
@@ -75,6 +85,7 @@ impl RecipeConfig {
             RecipeConfig::Ccp(c) => c.check(at),
             RecipeConfig::Mlm(c) => c.check(at),
             RecipeConfig::Distill(c) => c.check(at),
+            RecipeConfig::QueryGeneration(c) => c.check(at),
         }
     }
 }
@@ -90,6 +101,36 @@ pub(crate) fn check_together(tasks: &[&TaskConfig]) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether the tasks train an encoder–decoder, not an encoder.
+///
+/// # Errors
+/// Some do and some do not.
+pub(crate) fn generates(tasks: &[TaskConfig]) -> Result<bool> {
+    let generator = |task: &&TaskConfig| matches!(task.recipe, RecipeConfig::QueryGeneration(_));
+    match tasks.iter().filter(generator).count() {
+        0 => Ok(false),
+        n if n == tasks.len() => Ok(true),
+        _ => Err(Error::value("task", NOT_TOGETHER)),
+    }
+}
+
+/// Why a recipe cannot train a model of the other kind.
+const NOT_TOGETHER: &str =
+    "query_generation trains an encoder–decoder, the other recipes an encoder; give them runs of their own";
+
+/// The task of a run's recipe for an encoder–decoder, its data read.
+///
+/// # Errors
+/// As [`task`].
+pub(crate) fn generator_task(run: &RunConfig, config: &TaskConfig, key: Key) -> Result<Box<dyn Task<Seq2Seq>>> {
+    let RecipeConfig::QueryGeneration(c) = &config.recipe else {
+        return Err(Error::value("recipe.name", NOT_TOGETHER));
+    };
+    let sets: Vec<&DataConfig> = config.data.iter().collect();
+    let source = source(&sets, run.batch_of(config), key, |set| query_generation::examples(set, c))?;
+    Ok(Box::new(QueryGeneration::new(c.clone(), source)))
 }
 
 /// The task of a run's recipe, its data read. `key` is the task's own.
@@ -132,6 +173,7 @@ pub(crate) fn task(run: &RunConfig, config: &TaskConfig, model: &BiEncoder, key:
             let recipe = Distill::new(c.clone(), model.layout().dim(), weights)?;
             embedding(config, recipe, vec![source(&sets, batch, key, load::pairs)?])
         }
+        RecipeConfig::QueryGeneration(_) => Err(Error::value("recipe.name", NOT_TOGETHER)),
     }
 }
 

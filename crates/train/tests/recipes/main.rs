@@ -109,11 +109,18 @@ impl Folder {
     /// The run file of these tests with the given tables; `@name` in them stands for the file of that name.
     fn config(&self, out: &str, steps: usize, tables: &str) -> Result<RunConfig, isogloss_train::Error> {
         let (out, backbone) = (self.path(out), backbone("xlmr"));
+        let backbone = backbone.display();
+        let model = match tables.contains("query_generation") {
+            true => format!(
+                "dropout = false\n[model.new]\narchitecture = \"mt5\"\ntokenizer = \"{backbone}\"\nhidden_size = 32\nlayers = 1\n\
+                 heads = 2\nintermediate_size = 48"
+            ),
+            false => format!("path = \"{backbone}\"\npooling = \"mean\"\ndropout = false"),
+        };
         let head = format!(
-            "out = \"{}\"\n[model]\npath = \"{}\"\npooling = \"mean\"\ndropout = false\n[optimizer]\nlearning_rate = 3e-3\n\
-             weight_decay = 0.0\n[schedule]\nsteps = {steps}\nwarmup = 0\ndecay = \"constant\"\n",
+            "out = \"{}\"\n[model]\n{model}\n[optimizer]\nlearning_rate = 3e-3\nweight_decay = 0.0\n[schedule]\nsteps = {steps}\n\
+             warmup = 0\ndecay = \"constant\"\n",
             out.display(),
-            backbone.display(),
         );
         self.write("run.toml", &(head + &tables.replace('@', &format!("{}/", self.0.path().display()))));
         RunConfig::read(&self.path("run.toml"))
@@ -142,7 +149,7 @@ fn term(line: &Value, name: &str) -> f64 {
 }
 
 /// Every recipe with its data, as a run file has it.
-const RECIPES: [(&str, &str); 6] = [
+const RECIPES: [(&str, &str); 7] = [
     ("contrastive", "[recipe]\nname = \"contrastive\"\n[[data]]\npath = \"@labelled.jsonl\"\n[batch]\nrows = 8\n"),
     (
         "la_mir",
@@ -159,6 +166,10 @@ const RECIPES: [(&str, &str); 6] = [
     (
         "distill",
         "[recipe]\nname = \"distill\"\nteacher = \"@teacher\"\n[[data]]\npath = \"@pairs.tsv\"\n[batch]\nrows = 8\n",
+    ),
+    (
+        "query_generation",
+        "[recipe]\nname = \"query_generation\"\n[[data]]\npath = \"@labelled.jsonl\"\nlang = \"en\"\n[batch]\nrows = 8\n",
     ),
 ];
 

@@ -113,6 +113,15 @@ fn of_distill() {
 }
 
 #[test]
+fn of_query_generation() {
+    each_changes("query_generation", &["prompt = \"ask: \"", "max_query_tokens = 3", "label_smoothing = 0.2"]);
+    let plain = losses(&recipe("query_generation"));
+    // In chunks the gradient is the same up to rounding.
+    let chunked = losses(&(recipe("query_generation") + "chunk_tokens = 20\n"));
+    assert!(plain.iter().zip(&chunked).all(|(a, b)| (a - b).abs() < 1e-4), "{plain:?} {chunked:?}");
+}
+
+#[test]
 fn of_tasks() {
     let two = |first: &str, second: &str| {
         let task = |name: &str, more: &str| {

@@ -1,5 +1,7 @@
 //! Eight examples of each recipe are learnt by heart.
 
+use isogloss_model::{GenerateOptions, Seq2Seq, fill_prompt};
+
 use super::*;
 
 /// Trains at a learning rate until the named terms of the last step are below their bounds.
@@ -46,5 +48,24 @@ fn a_student_reaches_its_teacher_by_every_way() {
     // The teacher is the model that training starts from, so its translations are what has to move.
     for (follow, bound) in [("mse", 1e-3), ("cosine", 2e-2), ("margin", 5e-3), ("kl", 0.05)] {
         learns(follow, (150, 3e-3), &with("distill", &format!("follow = \"{follow}\"")), &[("target", bound)]);
+    }
+}
+
+#[test]
+fn query_generation_writes_the_query_of_every_passage() {
+    let folder = Folder::new();
+    let config = folder.config("out", 150, &recipe("query_generation")).unwrap();
+    folder.train(config, false).unwrap();
+    let log = folder.log("out");
+    assert!(term(&log[149], "query") < 0.05 && term(&log[0], "query") > 3.0, "{}", log[149]);
+    let model = Seq2Seq::load(folder.path("out/model").to_str().unwrap(), None).unwrap();
+    let prompt = fill_prompt(model.prompt().unwrap(), "en".parse().ok()).unwrap();
+    assert_eq!(prompt, "Generate a English question for this passage: ");
+    let sources = PASSAGES.map(|passage| format!("{prompt}{passage}"));
+    let made = model.generate(&sources.each_ref().map(String::as_str), 0, &GenerateOptions::default()).unwrap();
+    for (texts, query) in made.iter().zip(ENGLISH) {
+        // As the tokenizer gives it back: its few words do not cover every letter.
+        let tokenizer = model.tokenizer();
+        assert_eq!(texts[0].text, tokenizer.decode(&tokenizer.encode_plain(query).unwrap(), true).unwrap());
     }
 }

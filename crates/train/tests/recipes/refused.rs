@@ -28,6 +28,9 @@ fn values_out_of_range() {
         ("mlm", "masked = 1.5", "recipe.masked"),
         ("mlm", "mask_token = 0.95", "recipe.mask_token"),
         ("distill", "temperature = -1.0", "recipe.temperature"),
+        ("query_generation", "label_smoothing = 1.0", "recipe.label_smoothing"),
+        ("query_generation", "max_query_tokens = 0", "recipe.max_query_tokens"),
+        ("query_generation", "temperature = 1.0", "temperature"),
         ("distill", "follow = \"kl\"\nprojection = true", "recipe.projection"),
     ] {
         let refusal = refusal(&with(name, option));
@@ -64,6 +67,48 @@ fn mixtures_that_say_two_things() {
     assert!(refusal(&cut).contains("fixed width"));
     let share = "[[task]]\nshare = 0.0\n[task.recipe]\nname = \"mlm\"\n[[task.data]]\npath = \"@x\"\n";
     assert!(refusal(share).contains("task.share"));
+}
+
+#[test]
+fn models_that_do_not_fit_the_recipe() {
+    let generator = recipe("query_generation");
+    assert!(refusal(&(generator.clone() + "[matryoshka]\ndims = [8]\n")).contains("no embeddings"));
+    let watched = generator.clone() + "[evaluate]\nevery = 1\nparallel = \"@x\"\n";
+    assert!(refusal(&watched).contains("evaluate"));
+    let other = "[[task]]\n[task.recipe]\nname = \"mlm\"\n[[task.data]]\npath = \"@x\"\n";
+    let task = generator.replace("[recipe]", "[[task]]\n[task.recipe]").replace("[[data]]", "[[task.data]]");
+    let both = task.replace("[batch]", "[task.batch]") + other;
+    assert!(refusal(&both).contains("runs of their own"));
+    let folder = Folder::new();
+    folder.config("out", 1, &generator).unwrap();
+    let text = fs::read_to_string(folder.path("run.toml")).unwrap();
+    let read = |from: &str, to: &str| {
+        assert!(text.contains(from));
+        folder.write("run.toml", &text.replace(from, to));
+        RunConfig::read(&folder.path("run.toml")).unwrap_err().to_string()
+    };
+    for (from, to, told) in [
+        ("dropout = false", "pooling = \"cls\"", "model.pooling"),
+        ("dropout = false", "query_prompt = \"q: \"", "model.query_prompt"),
+        ("\"mt5\"", "\"xlm_roberta\"", "model.new.architecture"),
+        ("name = \"query_generation\"", "name = \"mlm\"", "model.new.architecture"),
+    ] {
+        let message = read(from, to);
+        assert!(message.contains(told), "{message}");
+    }
+    folder.write("run.toml", &text.replace("heads = 2", "heads = 5"));
+    let config = RunConfig::read(&folder.path("run.toml")).unwrap();
+    assert!(folder.train(config, false).unwrap_err().to_string().contains("heads that divide hidden_size"));
+}
+
+#[test]
+fn queries_without_the_language_that_the_prompt_names() {
+    let folder = Folder::new();
+    let text = recipe("query_generation").replace("lang = \"en\"\n", "");
+    let config = folder.config("out", 1, &text).unwrap();
+    let error = folder.train(config, false).unwrap_err().to_string();
+    assert!(error.contains("labelled.jsonl") && error.contains("example 1") && error.contains("lang"), "{error}");
+    folder.run("bare", 1, &text.replace("[[data]]", "prompt = \"ask: \"\n[[data]]"));
 }
 
 #[test]
