@@ -12,6 +12,7 @@ mod model;
 mod progress;
 mod report;
 mod result;
+mod resumed;
 mod run_out;
 mod sheet;
 mod stored;

@@ -109,6 +109,13 @@ impl Iterator for Texts<'_> {
     }
 }
 
+/// What [`Texts`] fails with, as what it is.
+pub fn told(error: EncoderError) -> anyhow::Error {
+    let fault = |error: EncoderError| error.downcast::<Fault>().map(|fault| anyhow::Error::from(*fault));
+    let ours = error.downcast::<isogloss_ir::Error>().map(|error| anyhow::Error::from(*error));
+    ours.or_else(fault).unwrap_or_else(anyhow::Error::from_boxed)
+}
+
 fn of_doc(doc: Doc) -> Entry {
     let text = doc.full_text().into_owned();
     (doc.id, text, doc.lang)

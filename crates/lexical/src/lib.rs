@@ -12,7 +12,7 @@ mod store;
 
 pub use analyzer::{Analyzer, Field, OpenSubword, Profile};
 pub use bm25::{Bm25, printed_scores};
-pub use detect::field_of;
+pub use detect::{contradicts, field_of};
 pub use error::{Error, Result};
 pub use index::{FieldSummary, IndexOptions, build_index};
 pub use search::{Hit, Searcher};

@@ -8,7 +8,9 @@ pub mod compare;
 pub mod completions;
 pub mod encode;
 pub mod evaluate;
+pub mod filter;
 pub mod fuse;
+pub mod generate;
 pub mod index;
 pub mod mine;
 pub mod quickstart;
@@ -33,6 +35,10 @@ pub enum Command {
     Calibrate(calibrate::Args),
     /// Turn texts into vectors.
     Encode(encode::Args),
+    /// Write texts for texts, such as the queries that passages answer.
+    Generate(generate::Args),
+    /// Drop generated queries that are not worth training on.
+    Filter(filter::Args),
     /// Make an index of the words of a corpus.
     Index(index::Args),
     /// Find the best documents of every query.
@@ -68,6 +74,8 @@ impl Command {
             Self::Train(args) => train::run(&args),
             Self::Calibrate(args) => calibrate::run(&args),
             Self::Encode(args) => encode::run(&args),
+            Self::Generate(args) => generate::run(&args),
+            Self::Filter(args) => filter::run(&args),
             Self::Index(args) => index::run(&args),
             Self::Search(args) => search::run(&args),
             Self::Analyze(args) => analyze::run(&args),
