@@ -1,4 +1,4 @@
-//! The encoder–decoder against tests/golden/seq2seq: states, logits, loss, gradients, greedy and beam search.
+//! Encoder–decoders against tests/golden/seq2seq (mT5) and seq2seq_t5 (the first T5): states, logits, loss, gradients, greedy and beam search.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,40 +9,46 @@ use isogloss_model::{Beams, Checkpoint, GenerateOptions, Mt5, Mt5Config, Search}
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/seq2seq").join(name)
+/// A folder of tests/golden.
+#[derive(Clone, Copy)]
+struct Golden(&'static str);
+
+const GOLDENS: [Golden; 2] = [Golden("seq2seq"), Golden("seq2seq_t5")];
+
+fn golden(of: Golden, name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(of.0).join(name)
 }
 
-fn model() -> Mt5 {
-    let config = Mt5Config::read(&golden("model/config.json")).unwrap();
-    Mt5::load(&config, &Checkpoint::open(&golden("model")).unwrap()).unwrap()
+fn model(of: Golden) -> Mt5 {
+    let config = Mt5Config::read(&golden(of, "model/config.json")).unwrap();
+    Mt5::load(&config, &Checkpoint::open(&golden(of, "model")).unwrap()).unwrap()
 }
 
-fn expected() -> Value {
-    serde_json::from_slice(&fs::read(golden("expected.json")).unwrap()).unwrap()
+fn expected(of: Golden) -> Value {
+    serde_json::from_slice(&fs::read(golden(of, "expected.json")).unwrap()).unwrap()
 }
 
-fn floats(file: &str) -> BTreeMap<String, Vec<f32>> {
-    let bytes = fs::read(golden(file)).unwrap();
+fn floats(of: Golden, file: &str) -> BTreeMap<String, Vec<f32>> {
+    let bytes = fs::read(golden(of, file)).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let values = |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
     tensors.iter().map(|(name, view)| (name.to_string(), values(view.data()))).collect()
 }
 
 /// Rows of whole numbers.
-fn integers(name: &str) -> Vec<Vec<i64>> {
-    let bytes = fs::read(golden("golden.safetensors")).unwrap();
+fn integers(of: Golden, name: &str) -> Vec<Vec<i64>> {
+    let bytes = fs::read(golden(of, "golden.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let view = tensors.tensor(name).unwrap();
     let values: Vec<i64> = view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect();
     values.chunks(view.shape()[1]).map(<[i64]>::to_vec).collect()
 }
 
-fn sources() -> Vec<Vec<u32>> {
+fn sources(of: Golden) -> Vec<Vec<u32>> {
     let kept = |(ids, mask): (Vec<i64>, Vec<i64>)| {
         ids.iter().zip(mask).filter(|(_, mask)| *mask == 1).map(|(id, _)| *id as u32).collect()
     };
-    integers("input_ids").into_iter().zip(integers("attention_mask")).map(kept).collect()
+    integers(of, "input_ids").into_iter().zip(integers(of, "attention_mask")).map(kept).collect()
 }
 
 /// Fails unless the largest difference is within `tolerance` of the largest expected value.
@@ -55,8 +61,8 @@ fn close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {
 }
 
 /// The decoder's states for the golden's inputs, all positions, and the encoder's.
-fn forward(model: &Mt5) -> (Tensor, Tensor) {
-    let (sources, targets) = (sources(), integers("decoder_input_ids"));
+fn forward(of: Golden, model: &Mt5) -> (Tensor, Tensor) {
+    let (sources, targets) = (sources(of), integers(of, "decoder_input_ids"));
     let source = Packed::new(sources.iter().map(Vec::len), 0);
     let target = Packed::new(targets.iter().map(Vec::len), 0);
     let memory = model.encode(&sources.concat(), &source);
@@ -64,59 +70,71 @@ fn forward(model: &Mt5) -> (Tensor, Tensor) {
     (model.decode(&ids, &target, &memory, &source), memory)
 }
 
-fn labels() -> Vec<Option<usize>> {
-    integers("labels").concat().into_iter().map(|label| usize::try_from(label).ok()).collect()
+fn labels(of: Golden) -> Vec<Option<usize>> {
+    integers(of, "labels").concat().into_iter().map(|label| usize::try_from(label).ok()).collect()
 }
 
 #[test]
 fn states_and_logits_are_within_tolerance_on_every_instruction_set() {
-    let (model, golden) = (model(), floats("golden.safetensors"));
-    let (d, length) = (model.config().d_model, integers("input_ids")[0].len());
-    for isa in Isa::available() {
-        let (states, memory) = with_isa(isa, || no_grad(|| forward(&model)));
-        let mut start = 0;
-        for (row, source) in sources().iter().enumerate() {
-            let expected = &golden["encoder_last_hidden_state"][row * length * d..][..source.len() * d];
-            close(&format!("{isa} encoder, text {row}"), &memory.data()[start..][..source.len() * d], expected, 2e-5);
-            start += source.len() * d;
+    for of in GOLDENS {
+        let (model, golden) = (model(of), floats(of, "golden.safetensors"));
+        let (d, length) = (model.config().d_model, integers(of, "input_ids")[0].len());
+        for isa in Isa::available() {
+            let (states, memory) = with_isa(isa, || no_grad(|| forward(of, &model)));
+            let mut start = 0;
+            for (row, source) in sources(of).iter().enumerate() {
+                let expected = &golden["encoder_last_hidden_state"][row * length * d..][..source.len() * d];
+                close(
+                    &format!("{isa} encoder, text {row}"),
+                    &memory.data()[start..][..source.len() * d],
+                    expected,
+                    2e-5,
+                );
+                start += source.len() * d;
+            }
+            let logits = with_isa(isa, || no_grad(|| model.logits(&states)));
+            close(&format!("{isa} logits"), logits.data(), &golden["logits"], 5e-5);
         }
-        let logits = with_isa(isa, || no_grad(|| model.logits(&states)));
-        close(&format!("{isa} logits"), logits.data(), &golden["logits"], 5e-5);
     }
 }
 
 #[test]
 fn the_loss_and_every_gradient_are_within_tolerance() {
-    let (model, golden, stored) = (model(), floats("golden.safetensors"), floats("grads.safetensors"));
-    let (states, _) = forward(&model);
-    let (logits, labels) = (model.logits(&states), labels());
-    let loss = op::cross_entropy(&logits, &labels);
-    assert!((f64::from(loss.item()) - expected()["loss"].as_f64().unwrap()).abs() < 1e-5, "{}", loss.item());
-    let columns = labels.len() / golden["loss_per_sequence"].len();
-    for (row, expected) in golden["loss_per_sequence"].iter().enumerate() {
-        let own = |at: usize| labels[at].filter(|_| at / columns == row);
-        let one = op::cross_entropy(&logits, &(0..labels.len()).map(own).collect::<Vec<_>>());
-        assert!((one.item() - expected).abs() < 1e-5, "sequence {row}: {} {expected}", one.item());
+    for of in GOLDENS {
+        let (model, golden, stored) = (model(of), floats(of, "golden.safetensors"), floats(of, "grads.safetensors"));
+        let (states, _) = forward(of, &model);
+        let (logits, labels) = (model.logits(&states), labels(of));
+        let loss = op::cross_entropy(&logits, &labels);
+        assert!((f64::from(loss.item()) - expected(of)["loss"].as_f64().unwrap()).abs() < 1e-5, "{}", loss.item());
+        let columns = labels.len() / golden["loss_per_sequence"].len();
+        for (row, expected) in golden["loss_per_sequence"].iter().enumerate() {
+            let own = |at: usize| labels[at].filter(|_| at / columns == row);
+            let one = op::cross_entropy(&logits, &(0..labels.len()).map(own).collect::<Vec<_>>());
+            assert!((one.item() - expected).abs() < 1e-5, "sequence {row}: {} {expected}", one.item());
+        }
+        let mut gradients = Gradients::default();
+        loss.backward(&mut gradients);
+        let mut seen = 0;
+        for (name, parameter) in model.parameters() {
+            let stacks = [
+                (".qkv.", vec![".q.", ".k.", ".v."]),
+                (".kv.", vec![".k.", ".v."]),
+                (".wi_01.", vec![".wi_0.", ".wi_1."]),
+            ];
+            let parts = match stacks.into_iter().find(|(stack, _)| name.contains(stack)) {
+                Some((stack, parts)) => parts.into_iter().map(|part| name.replace(stack, part)).collect(),
+                None => vec![name.clone()],
+            };
+            seen += parts.len();
+            let expected: Vec<f32> = parts.iter().flat_map(|part| &stored[part]).copied().collect();
+            close(&name, gradients.get(parameter).unwrap().data(), &expected, 1e-4);
+        }
+        assert_eq!(seen, stored.len());
     }
-    let mut gradients = Gradients::default();
-    loss.backward(&mut gradients);
-    let mut seen = 0;
-    for (name, parameter) in model.parameters() {
-        let stacks =
-            [(".qkv.", vec![".q.", ".k.", ".v."]), (".kv.", vec![".k.", ".v."]), (".wi_01.", vec![".wi_0.", ".wi_1."])];
-        let parts = match stacks.into_iter().find(|(stack, _)| name.contains(stack)) {
-            Some((stack, parts)) => parts.into_iter().map(|part| name.replace(stack, part)).collect(),
-            None => vec![name.clone()],
-        };
-        seen += parts.len();
-        let expected: Vec<f32> = parts.iter().flat_map(|part| &stored[part]).copied().collect();
-        close(&name, gradients.get(parameter).unwrap().data(), &expected, 1e-4);
-    }
-    assert_eq!(seen, stored.len());
 }
 
-fn generated(model: &Mt5, search: Search, returned: usize) -> Vec<Vec<(Vec<u32>, f64)>> {
-    let settings = &expected()["settings"];
+fn generated(of: Golden, model: &Mt5, search: Search, returned: usize) -> Vec<Vec<(Vec<u32>, f64)>> {
+    let settings = &expected(of)["settings"];
     let options = GenerateOptions {
         search,
         returned,
@@ -124,7 +142,7 @@ fn generated(model: &Mt5, search: Search, returned: usize) -> Vec<Vec<(Vec<u32>,
         length_penalty: settings["length_penalty"].as_f64().unwrap(),
     };
     options.check().unwrap();
-    let sources = sources();
+    let sources = sources(of);
     let made = model.generate(&sources.iter().map(Vec::as_slice).collect::<Vec<_>>(), 0, &options);
     made.into_iter().map(|texts| texts.into_iter().map(|text| (text.ids, text.score)).collect()).collect()
 }
@@ -135,29 +153,33 @@ fn ids(value: &Value) -> Vec<u32> {
 
 #[test]
 fn greedy_ids_are_equal() {
-    let model = model();
-    let made = generated(&model, Search::Greedy, 1);
-    for (texts, expected) in made.iter().zip(expected()["generation"]["greedy"].as_array().unwrap()) {
-        assert_eq!(texts[0].0, ids(expected));
+    for of in GOLDENS {
+        let model = model(of);
+        let made = generated(of, &model, Search::Greedy, 1);
+        for (texts, expected) in made.iter().zip(expected(of)["generation"]["greedy"].as_array().unwrap()) {
+            assert_eq!(texts[0].0, ids(expected));
+        }
     }
 }
 
 #[test]
 fn the_best_of_a_beam_search_is_equal_and_every_score_is_that_of_its_ids() {
-    let (model, expected) = (model(), expected());
-    let beams = expected["settings"]["num_beams"].as_u64().unwrap() as usize;
-    let penalty = expected["settings"]["length_penalty"].as_f64().unwrap();
-    for (name, early_stopping) in [("beam", false), ("beam_early_stopping", true)] {
-        let made = generated(&model, Search::Beam(Beams { beams, early_stopping }), beams);
-        for ((texts, stored), source) in
-            made.iter().zip(expected["generation"][name].as_array().unwrap()).zip(sources())
-        {
-            assert_eq!(texts[0].0, ids(&stored[0]["ids"]), "{name}");
-            assert!((texts[0].1 - stored[0]["score"].as_f64().unwrap()).abs() < 1e-4, "{name}: {texts:?}");
-            assert!(texts.len() == beams && texts.is_sorted_by(|a, b| a.1 >= b.1), "{name}: {texts:?}");
-            for (ids, score) in texts {
-                let again = log_likelihood(&model, &source, ids) / ((ids.len() - 1) as f64).powf(penalty);
-                assert!((score - again).abs() < 1e-4, "{name}: {score} {again}");
+    for of in GOLDENS {
+        let (model, expected) = (model(of), expected(of));
+        let beams = expected["settings"]["num_beams"].as_u64().unwrap() as usize;
+        let penalty = expected["settings"]["length_penalty"].as_f64().unwrap();
+        for (name, early_stopping) in [("beam", false), ("beam_early_stopping", true)] {
+            let made = generated(of, &model, Search::Beam(Beams { beams, early_stopping }), beams);
+            for ((texts, stored), source) in
+                made.iter().zip(expected["generation"][name].as_array().unwrap()).zip(sources(of))
+            {
+                assert_eq!(texts[0].0, ids(&stored[0]["ids"]), "{name}");
+                assert!((texts[0].1 - stored[0]["score"].as_f64().unwrap()).abs() < 1e-4, "{name}: {texts:?}");
+                assert!(texts.len() == beams && texts.is_sorted_by(|a, b| a.1 >= b.1), "{name}: {texts:?}");
+                for (ids, score) in texts {
+                    let again = log_likelihood(&model, &source, ids) / ((ids.len() - 1) as f64).powf(penalty);
+                    assert!((score - again).abs() < 1e-4, "{name}: {score} {again}");
+                }
             }
         }
     }
