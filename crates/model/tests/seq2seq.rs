@@ -174,6 +174,9 @@ fn targets_end_with_the_end_even_when_cut() {
     assert!(ids[0].len() == 3 && ids[0][2] == 2 && ids[1] == [2]);
 }
 
+/// What is done to a model's folder, and what is told of it.
+type Case<'a> = (&'a dyn Fn(&Path), &'a [&'a str]);
+
 #[test]
 fn what_is_no_model_of_the_kind_is_refused_with_its_file() {
     let refused = |change: &dyn Fn(&Path)| {
@@ -192,7 +195,7 @@ fn what_is_no_model_of_the_kind_is_refused_with_its_file() {
         }
     };
     let remove = |name: &'static str| move |folder: &Path| fs::remove_file(folder.join(name)).unwrap();
-    let cases: [(&dyn Fn(&Path), &[&str]); 7] = [
+    let cases: [Case; 7] = [
         (&remove("config.json"), &["config.json"]),
         (&remove("model.safetensors"), &["model.safetensors", "save_pretrained"]),
         (&remove("tokenizer.json"), &["tokenizer.json", "save_pretrained"]),

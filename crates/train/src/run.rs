@@ -149,7 +149,7 @@ pub fn start_model(config: &RunConfig) -> Result<BiEncoder> {
     Ok(model)
 }
 
-/// The encoder–decoder that training starts from, with the prompt of its recipe.
+/// The encoder–decoder that training starts from, with the prompt of its recipe, of several tasks that of the first.
 fn start_generator(config: &RunConfig, tasks: &[TaskConfig]) -> Result<Seq2Seq> {
     let limit = config.model.max_tokens;
     let mut model = match (&config.model.path, &config.model.new) {
@@ -160,11 +160,11 @@ fn start_generator(config: &RunConfig, tasks: &[TaskConfig]) -> Result<Seq2Seq> 
         }
         (None, None) => return Err(Error::value("model", "needs path or new")),
     };
-    let prompts = tasks.iter().filter_map(|task| match &task.recipe {
+    let prompt = tasks.iter().find_map(|task| match &task.recipe {
         RecipeConfig::QueryGeneration(recipe) => Some(recipe.prompt.clone()),
         _ => None,
     });
-    model.set_prompt(prompts.last());
+    model.set_prompt(prompt);
     Ok(model)
 }
 

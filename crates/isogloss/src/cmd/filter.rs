@@ -153,5 +153,9 @@ fn print(counts: &BTreeMap<String, Counts>, form: &Form) -> anyhow::Result<()> {
         let numbers = [counts.read].into_iter().chain(dropped).chain([counts.kept()]);
         sheet.push(std::iter::once(lang.clone()).chain(numbers.map(|n| n.to_string())).collect());
     }
-    Ok(if form.csv { sheet.write_csv(&mut out)? } else { sheet.write(form.markdown, &mut out)? })
+    match form.csv {
+        true => sheet.write_csv(&mut out)?,
+        false => sheet.write(form.markdown, &mut out)?,
+    }
+    Ok(())
 }
