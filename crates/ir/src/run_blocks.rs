@@ -298,7 +298,7 @@ mod tests {
             }
         }
         for cut in [text.len(), text.len() - 1, text.len() - 8] {
-            let mut blocks = Blocks { input: text[..cut].as_bytes(), rest: Vec::new() };
+            let mut blocks = Blocks { input: &text.as_bytes()[..cut], rest: Vec::new() };
             let mut all = Vec::new();
             let mut last: Option<Vec<u8>> = None;
             while let Some(block) = blocks.next().unwrap() {

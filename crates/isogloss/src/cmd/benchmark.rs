@@ -3,6 +3,7 @@
 mod answers;
 mod catalogue;
 mod encode;
+mod fetch;
 mod manifest;
 mod report;
 mod retrieval;
@@ -28,11 +29,15 @@ use std::path::{Path, PathBuf};
 /// Which benchmark, its data, and what is judged.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss benchmark list\n  isogloss benchmark tatoeba --data LASER/data/tatoeba/v1 --model out/model\n  isogloss benchmark beir --data scifact --model out/model --out judged/scifact\n  isogloss benchmark beir --data scifact --bm25 words/scifact\n  isogloss benchmark mr-tydi --data mrtydi --run runs/ --json\n  isogloss benchmark xor-retrieve --data xor --run predictions.json\n\nWith --out it writes result.json (figures, intervals and all they depend on), per_query.jsonl for `isogloss compare`,\nworst.jsonl for `isogloss report`, the runs and the vectors; killed and started again it goes on with the vectors that are there."
+    after_help = "Examples:\n  isogloss benchmark list\n  isogloss benchmark fetch belebele --out data/belebele\n  isogloss benchmark tatoeba --data LASER/data/tatoeba/v1 --model out/model\n  isogloss benchmark beir --data scifact --model out/model --out judged/scifact\n  isogloss benchmark beir --data scifact --bm25 words/scifact\n  isogloss benchmark mr-tydi --data mrtydi --run runs/ --json\n  isogloss benchmark xor-retrieve --data xor --run predictions.json\n\nWith --out it writes result.json (figures, intervals and all they depend on), per_query.jsonl for `isogloss compare`,\nworst.jsonl for `isogloss report`, the runs and the vectors; killed and started again it goes on with the vectors that are there."
 )]
 pub struct Args {
-    /// The benchmark, or `list` for all of them with their files, licences and sizes.
+    /// The benchmark, or `list` for all of them with their files, licences and sizes, or `fetch` to get one from the hub.
     name: String,
+
+    /// Which one to fetch, `beir/SET` for one of BEIR's.
+    #[arg(value_name = "FETCHED", requires = "out")]
+    fetched: Option<String>,
 
     /// The benchmark's folder or file, as published.
     #[arg(long, value_name = "DIR|FILE")]
@@ -49,7 +54,7 @@ pub struct Args {
     #[command(flatten)]
     pub words: Options,
 
-    /// Folder of results, runs and vectors.
+    /// Folder of results, runs and vectors; of what is fetched.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
@@ -90,6 +95,14 @@ const REQUEST: &str = "request.json";
 pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.name == "list" {
         return catalogue::list(args.form);
+    }
+    match (args.name.as_str(), &args.fetched, &args.out) {
+        ("fetch", Some(name), Some(out)) => return fetch::run(name, out),
+        ("fetch", _, _) => {
+            return Err(Fault::option("NAME", "say what to fetch and where to: fetch belebele --out DIR").into());
+        }
+        (_, Some(other), _) => return Err(Fault::option(other, "is one name too many").into()),
+        _ => {}
     }
     let result = judge(args)?;
     if let Some(out) = &args.out {

@@ -15,14 +15,46 @@ pub struct Benchmark {
     /// What is searched and measured.
     what: &'static str,
     /// Where the files are published.
-    source: &'static str,
+    pub source: &'static str,
     licence: &'static str,
     size: &'static str,
     /// What --data names.
     pub layout: &'static str,
+    /// Its files on the hub; none where it is not there in this layout.
+    pub on_hub: &'static [OnHub],
     /// How it is read and judged.
     pub kind: Kind,
 }
+
+/// Files of a data set on the hub.
+pub struct OnHub {
+    /// `owner/name`; `{}` stands for a set's name.
+    pub set: &'static str,
+    /// What the paths of wanted files start with, contain and end with.
+    pub starts: &'static str,
+    pub contains: &'static str,
+    pub ends: &'static str,
+    /// What goes before a file's name below the benchmark's folder; without it the path stays.
+    pub to: Option<&'static str>,
+}
+
+const BEIR: &[OnHub] = &[
+    OnHub { set: "BeIR/{}", starts: "", contains: "", ends: ".jsonl.gz", to: Some("") },
+    OnHub { set: "BeIR/{}-qrels", starts: "", contains: "", ends: "test.tsv", to: Some("qrels/") },
+];
+const BELEBELE: &[OnHub] =
+    &[OnHub { set: "facebook/belebele", starts: "data/", contains: "", ends: ".jsonl", to: Some("") }];
+const MIRACL: &[OnHub] = &[
+    OnHub { set: "miracl/miracl", starts: "miracl-v1.0-", contains: "/topics/", ends: "-dev.tsv", to: None },
+    OnHub { set: "miracl/miracl", starts: "miracl-v1.0-", contains: "/qrels/", ends: "-dev.tsv", to: None },
+    OnHub {
+        set: "miracl/miracl-corpus",
+        starts: "miracl-corpus-v1.0-",
+        contains: "/docs-",
+        ends: ".jsonl.gz",
+        to: None,
+    },
+];
 
 /// How a benchmark is judged.
 pub enum Kind {
@@ -54,6 +86,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "each set its own",
         size: "3.6 thousand to 15 million documents",
         layout: "a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv or qrels.tsv, plain, .gz or .zst",
+        on_hub: BEIR,
         kind: Kind::Retrieval(|path| beir::read(path, None)),
     },
     Benchmark {
@@ -63,6 +96,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "CC BY-SA 4.0",
         size: "900 questions a language",
         layout: "a folder with eng_Latn.jsonl and other languages' files",
+        on_hub: BELEBELE,
         kind: Kind::Retrieval(belebele::read),
     },
     Benchmark {
@@ -72,6 +106,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "CC BY-SA 4.0",
         size: "1,012 sentences a language (devtest)",
         layout: "a folder with eng_Latn.devtest and other languages' files, or one with devtest/",
+        on_hub: &[],
         kind: Kind::Sentences(ntrex::read, Measured::AccuracyAndXsim),
     },
     Benchmark {
@@ -81,6 +116,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "CC BY-SA 4.0",
         size: "13 thousand sentences, 13 thousand questions",
         layout: "a folder with ar.json, de.json, … of xquad-r, or one with xquad-r/",
+        on_hub: &[],
         kind: Kind::Retrieval(lareqa::read),
     },
     Benchmark {
@@ -90,6 +126,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "Apache-2.0 (text: CC BY-SA)",
         size: "0.05 to 33 million passages a language",
         layout: "a folder with miracl-v1.0-xx/{topics,qrels} and miracl-corpus-v1.0-xx/docs-*.jsonl.gz",
+        on_hub: MIRACL,
         kind: Kind::Retrieval(miracl::read),
     },
     Benchmark {
@@ -99,6 +136,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "CC BY-SA 3.0 (passages: CC BY-SA)",
         size: "6,620 questions a language, 21 million passages",
         layout: "a folder with mkqa.jsonl[.gz] and psgs_w100.tsv[.gz] (or corpus.jsonl)",
+        on_hub: &[],
         kind: Kind::Mkqa,
     },
     Benchmark {
@@ -108,6 +146,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "Apache-2.0 (text: CC BY-SA)",
         size: "0.1 to 33 million passages a language",
         layout: "a folder with mrtydi-v1.1-arabic/{collection/docs.jsonl.gz,topic.test.tsv,qrels.test.txt} and others",
+        on_hub: &[],
         kind: Kind::Retrieval(mr_tydi::read),
     },
     Benchmark {
@@ -117,6 +156,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "CC BY-SA 4.0",
         size: "1,997 sentences a language",
         layout: "a folder with newstest2019-src.eng.txt and newstest2019-ref.xxx.txt, or a table `lang idx text`",
+        on_hub: &[],
         kind: Kind::Sentences(ntrex::read, Measured::AccuracyAndXsim),
     },
     Benchmark {
@@ -126,6 +166,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "each set its own",
         size: "2 to 20 thousand questions",
         layout: "a .json file, or a folder of them named after languages (xquad.ar.json)",
+        on_hub: &[],
         kind: Kind::Retrieval(|path| squad::read(path, None)),
     },
     Benchmark {
@@ -135,6 +176,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "CC BY 2.0 FR",
         size: "up to 1,000 pairs a language",
         layout: "a folder with tatoeba.xxx-eng.xxx and tatoeba.xxx-eng.eng, or a table `lang idx src eng`",
+        on_hub: &[],
         kind: Kind::Sentences(tatoeba::read, Measured::Accuracy),
     },
     Benchmark {
@@ -144,6 +186,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "MIT (text: CC BY-SA)",
         size: "2,113 questions, 18 million passages",
         layout: "a folder with xor_dev_retrieve_eng_span_v1_1.jsonl and, but for predictions, psgs_w100.tsv",
+        on_hub: &[],
         kind: Kind::XorRetrieve,
     },
     Benchmark {
@@ -153,6 +196,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         licence: "CC BY-SA 4.0",
         size: "1,190 questions a language",
         layout: "a folder with xquad.en.json and other languages' files",
+        on_hub: &[],
         kind: Kind::Retrieval(xquad::read),
     },
 ];
