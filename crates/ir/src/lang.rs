@@ -5,6 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
+mod aliases;
+
 const CAPACITY: usize = 23;
 
 /// A language tag such as `sw`, `ckb`, `zh-Hant` or `pt-BR`: at most 23 bytes, kept inline.
