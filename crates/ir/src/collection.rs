@@ -97,7 +97,7 @@ impl Iterator for Queries<'_> {
 
 /// What tells documents from queries in a file.
 #[derive(Clone, Copy)]
-struct Kind {
+pub(crate) struct Kind {
     what: &'static str,
     ids: &'static [&'static str],
     texts: &'static [&'static str],
@@ -108,7 +108,7 @@ struct Kind {
     expected: &'static str,
 }
 
-const DOCS: Kind = Kind {
+pub(crate) const DOCS: Kind = Kind {
     what: "document",
     ids: &["_id", "id", "docid", "doc_id"],
     texts: &["text", "document_text"],
@@ -117,7 +117,7 @@ const DOCS: Kind = Kind {
     expected: "documents: JSON lines {\"_id\", \"title\", \"text\"}, TSV `id text` or `docid title text`, or a .txt file of one text per line",
 };
 
-const QUERIES: Kind = Kind {
+pub(crate) const QUERIES: Kind = Kind {
     what: "query",
     ids: &["_id", "id", "qid", "query_id", "docid"],
     texts: &["text", "question", "query", "query_text"],
@@ -217,7 +217,7 @@ impl<'a> Source<'a> {
 
 impl Kind {
     /// The names a header needs: documents an id and a text, queries a text (their ids may be their places).
-    fn header(&self) -> &'static [&'static [&'static str]] {
+    pub fn header(&self) -> &'static [&'static [&'static str]] {
         match self.titled {
             true => const { &[DOCS.ids, &["text", "document_text", "contents"]] },
             false => const { &[QUERIES.texts, &["_id", "id", "qid", "query_id", "docid", "lang"]] },
@@ -225,7 +225,7 @@ impl Kind {
     }
 }
 
-fn entry_of(record: &mut Record, kind: Kind, row: usize) -> Result<Entry> {
+pub(crate) fn entry_of(record: &mut Record, kind: Kind, row: usize) -> Result<Entry> {
     let id = match record.optional_id(kind.ids)? {
         Some(id) => id,
         None if !kind.titled && !kind.ids.iter().any(|id| record.has(id)) && record.has("lang") => row.to_string(),
@@ -250,7 +250,7 @@ fn split_contents(title: Option<String>, contents: String) -> (String, String) {
     }
 }
 
-fn columns_entry(rows: &mut Rows<'_>, kind: Kind) -> Result<Option<(Entry, usize)>> {
+pub(crate) fn columns_entry(rows: &mut Rows<'_>, kind: Kind) -> Result<Option<(Entry, usize)>> {
     let Some((row, line)) = rows.next_row()? else {
         return Ok(None);
     };

@@ -167,6 +167,27 @@ impl Error {
     pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io { path: path.into(), source }
     }
+
+    /// The line it is told of; 0 where it is told of none.
+    pub(crate) fn line(&self) -> usize {
+        match self {
+            Self::Truncated { line, .. }
+            | Self::Container { line, .. }
+            | Self::Utf8 { line, .. }
+            | Self::LineTooLong { line, .. }
+            | Self::Json { line, .. }
+            | Self::FieldMissing { line, .. }
+            | Self::FieldType { line, .. }
+            | Self::Columns { line, .. }
+            | Self::Header { line, .. }
+            | Self::UnclosedQuote { line, .. }
+            | Self::Number { line, .. }
+            | Self::LangAt { line, .. }
+            | Self::UnknownFormat { line, .. }
+            | Self::Unparallel { line, .. } => *line,
+            _ => 0,
+        }
+    }
 }
 
 fn io_reason(source: &io::Error) -> String {

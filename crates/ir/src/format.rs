@@ -18,7 +18,7 @@ mod flag_embedding;
 mod ms_marco;
 pub mod parallel;
 mod sentence_transformers;
-mod squad;
+pub(crate) mod squad;
 mod tevatron;
 mod texts;
 pub mod unlabelled;
@@ -148,7 +148,7 @@ fn finish(mut examples: Vec<Example>, path: &Path, options: &ExampleOptions) -> 
 }
 
 /// Whether the file is one JSON object around its data, not lines of objects.
-fn is_squad(head: &[u8]) -> bool {
+pub(crate) fn is_squad(head: &[u8]) -> bool {
     let Some(rest) = head.strip_prefix(b"{") else { return false };
     let key = rest.trim_ascii_start();
     [&b"\"data\""[..], b"\"version\""].iter().any(|name| key.starts_with(name))
@@ -162,7 +162,7 @@ fn is_triples(lines: &mut Lines<'_>) -> Result<bool> {
     Ok(first.is_some_and(|first| header(first).is_none() && first.split('\t').count() == 3))
 }
 
-fn header(line: &str) -> Option<char> {
+pub(crate) fn header(line: &str) -> Option<char> {
     let names: &[&[&str]] = &[&["anchor", "query", "en_question"], &["positive", "paragraphs"]];
     header_of(line, names).map(|(delimiter, _)| delimiter)
 }
@@ -194,7 +194,7 @@ fn of_records(mut records: Records<'_>, format: Option<Format>, options: &Exampl
     Ok(examples)
 }
 
-fn example(record: &mut Record, format: Format, options: &ExampleOptions) -> Result<Option<Example>> {
+pub(crate) fn example(record: &mut Record, format: Format, options: &ExampleOptions) -> Result<Option<Example>> {
     let example = match format {
         Format::Dpr => return dpr::example(record),
         Format::Tevatron => tevatron::example(record, options)?,
@@ -206,7 +206,7 @@ fn example(record: &mut Record, format: Format, options: &ExampleOptions) -> Res
     Ok(Some(example))
 }
 
-fn detect(record: &Record) -> Option<Format> {
+pub(crate) fn detect(record: &Record) -> Option<Format> {
     let has = |names: &[&str]| names.iter().any(|name| record.has(name));
     match () {
         () if has(&["positive_ctxs"]) => Some(Format::Dpr),

@@ -9,6 +9,7 @@ pub mod bootstrap;
 pub mod collection;
 pub mod compare;
 pub mod dataset;
+pub mod doctor;
 pub mod error;
 pub mod evaluate;
 pub mod format;

@@ -21,6 +21,7 @@ type Source<'a> = Box<dyn Read + Send + 'a>;
 pub struct Lines<'a> {
     input: BufReader<Source<'a>>,
     place: Place,
+    marked: bool,
     peeked: Option<String>,
 }
 
@@ -60,16 +61,22 @@ impl<'a> Lines<'a> {
             None => Box::new(whole),
         };
         let (mut head, text) = split_head(text, HEAD).map_err(|e| place.io(e))?;
-        if head.starts_with(BOM) {
+        let marked = head.starts_with(BOM);
+        if marked {
             head.drain(..BOM.len());
         }
         let input = BufReader::with_capacity(1 << 16, Box::new(Cursor::new(head).chain(text)) as Source<'a>);
-        Ok(Self { input, place, peeked: None })
+        Ok(Self { input, place, marked, peeked: None })
     }
 
     /// The path, or the name given in its place.
     pub fn path(&self) -> &Path {
         &self.place.path
+    }
+
+    /// Whether the file begins with a byte order mark, which is not part of its first line.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.marked
     }
 
     /// The number of the line read last, from 1; 0 before the first.

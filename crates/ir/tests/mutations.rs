@@ -5,7 +5,8 @@ use isogloss_ir::format::documents::read_documents;
 use isogloss_ir::format::parallel::{Pairing, read_pairs, read_parallel};
 use isogloss_ir::protocol::{belebele, lareqa, mkqa, nltk, ntrex, squad, tatoeba, xor_retrieve};
 use isogloss_ir::{
-    Docs, ExampleOptions, Format, Lang, Measure, PairOptions, PerQuery, Qrels, Queries, ReadOptions, Run, read_examples,
+    Docs, ExampleOptions, Format, Lang, Measure, PairOptions, PerQuery, Qrels, Queries, ReadOptions, Run, doctor,
+    read_examples,
 };
 use std::io::Write;
 use std::path::Path;
@@ -137,7 +138,7 @@ fn read_all(bytes: &[u8], name: &str) {
     }
 }
 
-/// Readers of benchmarks, which take files.
+/// Readers of benchmarks and the doctor, which take files.
 fn read_benchmarks(path: &Path) {
     let _ = squad::read(path, None);
     let _ = mkqa::read(path, &[]);
@@ -145,6 +146,8 @@ fn read_benchmarks(path: &Path) {
     let _ = ntrex::read(path);
     let _ = xor_retrieve::read_predictions(path);
     let _ = xor_retrieve::read_questions(path).map(|questions| xor_retrieve::score(&questions, &[]));
+    let input = doctor::Input { path: path.into(), ..Default::default() };
+    let _ = doctor::examine(&[input], &doctor::Options::default(), &mut |_, _| {});
     let folder = path.parent().unwrap();
     let _ = lareqa::read(folder);
     let _ = belebele::read(folder);
@@ -207,7 +210,7 @@ fn damaged_benchmarks_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(10);
     for round in 0..200 {
-        for sample in BENCHMARKS {
+        for sample in BENCHMARKS.iter().chain(SAMPLES) {
             let mut bytes = sample.as_bytes().to_vec();
             for _ in 0..=random.below(3) {
                 random.mutate(&mut bytes);

@@ -1,5 +1,5 @@
 //! How the program ends: 0 for done, 2 for a fault in what it was given, 1 for a fault of its own, or
-//! for what `verify` finds to differ.
+//! for what `verify` finds to differ and `doctor` finds that should stop a run.
 
 use clap::error::ErrorKind;
 use std::fmt;

@@ -81,7 +81,7 @@ fn from_lines(lines: Lines<'_>) -> Result<Vec<ClearExample>> {
     }
 }
 
-pub(super) fn example(record: &mut Record) -> Result<ClearExample> {
+pub(crate) fn example(record: &mut Record) -> Result<ClearExample> {
     let mut negatives = record.numbered("negative")?;
     negatives.extend(record.numbered("neg")?);
     Ok(ClearExample {

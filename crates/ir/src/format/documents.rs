@@ -70,7 +70,7 @@ fn from_lines(lines: Lines<'_>, lang: Option<Lang>) -> Result<Vec<Document>> {
     }
 }
 
-fn document(record: &mut Record, row: usize, lang: Option<Lang>) -> Result<Document> {
+pub(crate) fn document(record: &mut Record, row: usize, lang: Option<Lang>) -> Result<Document> {
     Ok(Document {
         id: record.optional_id(&["id", "_id", "docid", "doc_id"])?.unwrap_or_else(|| row.to_string()),
         title: record.optional_text(&["title"])?.unwrap_or_default(),

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::path::Path;
 
-mod moses;
+pub(crate) mod moses;
 pub use moses::load_moses;
 
 /// Which pairs a row of many languages gives.
@@ -172,7 +172,7 @@ impl<'a> Source<'a> {
     }
 }
 
-fn header(line: &str) -> Option<char> {
+pub(crate) fn header(line: &str) -> Option<char> {
     let headers: [&[&[&str]]; 4] = [
         &[&["src"], &["tgt"]],
         &[&["english"], &["non_english"]],
@@ -182,11 +182,11 @@ fn header(line: &str) -> Option<char> {
     headers.iter().find_map(|names| header_of(line, names)).map(|(delimiter, _)| delimiter)
 }
 
-fn is_parallel(record: &Record) -> bool {
+pub(crate) fn is_parallel(record: &Record) -> bool {
     record.has("translation") || record.has("text")
 }
 
-fn pair(record: &mut Record) -> Result<Pair> {
+pub(crate) fn pair(record: &mut Record) -> Result<Pair> {
     if record.has("english") {
         let (src, tgt) = (record.text(&["english"])?, record.text(&["non_english"])?);
         return Ok(Pair { src_lang: Some(english()), tgt_lang: record.lang(&["lang"])?, src, tgt });
@@ -214,7 +214,7 @@ fn columns(mut rows: Rows<'_>, options: &PairOptions) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
-fn column_pair(row: &[String], rows: &Rows<'_>, line: usize, options: &PairOptions) -> Result<Option<Pair>> {
+pub(crate) fn column_pair(row: &[String], rows: &Rows<'_>, line: usize, options: &PairOptions) -> Result<Option<Pair>> {
     let untold = |src: &str, tgt: &str| Pair { src_lang: None, tgt_lang: None, src: src.into(), tgt: tgt.into() };
     let is_id = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match row {
@@ -263,7 +263,7 @@ fn rows(records: Boxed<'_>) -> Result<Vec<ParallelRow>> {
     Ok(rows)
 }
 
-fn json_row(record: &mut Record) -> Result<ParallelRow> {
+pub(crate) fn json_row(record: &mut Record) -> Result<ParallelRow> {
     const EXPECTED: &str = "an object of texts by language; write {\"en\": \"…\", \"de\": \"…\"}";
     let name = if record.has("translation") { "translation" } else { "text" };
     let mut row = ParallelRow {

@@ -42,7 +42,7 @@ struct Answer {
 }
 
 /// One example per question that its paragraph answers; the positive is the paragraph without its title.
-pub(super) fn load(mut lines: Lines<'_>) -> Result<Vec<Example>> {
+pub(crate) fn load(mut lines: Lines<'_>) -> Result<Vec<Example>> {
     lines.peek_bytes()?;
     let (input, mut place) = lines.into_parts();
     let squad: Squad = serde_json::from_reader(input).map_err(|e| {

@@ -6,6 +6,7 @@ pub mod bias;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
+pub mod doctor;
 pub mod encode;
 pub mod evaluate;
 pub mod filter;
@@ -29,6 +30,8 @@ pub enum Command {
     Quickstart(quickstart::Args),
     /// Make a tokenizer for a new model.
     Tokenizer(tokenizer::Args),
+    /// Examine data before anybody trains or judges with them.
+    Doctor(doctor::Args),
     /// Train a model as a run file says.
     Train(train::Args),
     /// Fit a model's vectors to languages, from their texts alone.
@@ -71,6 +74,7 @@ impl Command {
         match self {
             Self::Quickstart(args) => quickstart::run(&args),
             Self::Tokenizer(args) => tokenizer::run(&args),
+            Self::Doctor(args) => doctor::run(&args),
             Self::Train(args) => train::run(&args),
             Self::Calibrate(args) => calibrate::run(&args),
             Self::Encode(args) => encode::run(&args),

@@ -35,16 +35,16 @@ pub fn load_moses(src: impl AsRef<Path>, tgt: impl AsRef<Path>, options: &PairOp
     }
 }
 
-fn unparallel(short: &Lines<'_>, long: &Lines<'_>) -> Error {
+pub(crate) fn unparallel(short: &Lines<'_>, long: &Lines<'_>) -> Error {
     Error::Unparallel { path: short.path().into(), line: short.number(), other: long.path().into() }
 }
 
-fn suffix_lang(path: &Path) -> Option<Lang> {
+pub(crate) fn suffix_lang(path: &Path) -> Option<Lang> {
     bare_name(path).rsplit_once('.')?.1.parse().ok()
 }
 
 /// The two files `prefix.<lang>` where `prefix` itself is no file, in the order of their names.
-pub(super) fn siblings(prefix: &Path) -> Option<[PathBuf; 2]> {
+pub(crate) fn siblings(prefix: &Path) -> Option<[PathBuf; 2]> {
     if prefix.exists() {
         return None;
     }
