@@ -192,7 +192,8 @@ impl Task<'_> {
 fn benchmark_of(result: &BenchmarkResult) -> String {
     let path = result.manifest["data"]["path"].as_str().map(Path::new);
     let name = path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = name.split('.').next().unwrap_or_default();
+    // A folder may have a full stop in its name: only what says how a file is written goes.
+    let stem = [".gz", ".zst", ".json"].iter().fold(name.as_str(), |name, end| name.strip_suffix(end).unwrap_or(name));
     match result.benchmark.as_str() {
         any @ ("beir" | "squad") if !stem.is_empty() && stem != any => format!("{any} {stem}"),
         one => one.to_owned(),

@@ -39,7 +39,10 @@ fn title(report: &Report) -> String {
             names.push(task.benchmark);
         }
     }
-    format!("Report: {}", names.join(", "))
+    match names.len() {
+        0..=4 => format!("Report: {}", names.join(", ")),
+        many => format!("Report: {many} benchmarks"),
+    }
 }
 
 /// The mean over languages by each task's measure, a row a task and system.
