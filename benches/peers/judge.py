@@ -2,7 +2,7 @@
 
     python judge.py [--runs 1000] [--queries 10000] [--hits 1000] [--rounds 3] [--only NAME]... [--release target/release] [--xor-script eval_xor_retrieve.py]
 
-`agree` compares measures on random runs full of ties, `tests` the paired tests with scipy's, `xor` XOR-Retrieve's figures with those of its official script (given by
+`agree` compares measures on random runs full of ties, `tests` the paired tests with scipy's and ranx's, `xor` XOR-Retrieve's figures with those of its official script (given by
 --xor-script, from https://github.com/AkariAsai/XORQA; without it the check is left out) on made-up predictions that are hard to tokenise, `speed` reads judgements and a run from
 files and computes five measures, every program in a process of its own, in turn.
 """
@@ -104,6 +104,7 @@ def agree(a, folder):
 def tests(a, folder):
     """The randomisation test counts every pattern up to its number of draws, as scipy's does: equal where both count, near where both draw."""
     import numpy as np
+    from ranx.statistical_tests import fisher_randomization_test, paired_student_t_test
     from scipy.stats import permutation_test, ttest_rel
 
     rng, ok = np.random.default_rng(1), True
@@ -128,9 +129,11 @@ def tests(a, folder):
         mine, near = ours["randomisation_test"]["p"], 8 * np.sqrt(p / 2 * (1 - p / 2) / draws) + 2 / draws
         exact = ours["randomisation_test"]["exact"]
         right = abs(ours["t_test"]["p"] - t) < 1e-9 and abs(mine - p) <= (1e-9 if exact else near)
+        drawn, student = fisher_randomization_test(x, y, draws)[0], paired_student_t_test(x, y)[0]
+        right &= abs(ours["t_test"]["p"] - student) < 1e-9 and abs(mine - drawn) <= near
         ok &= tell(
             right,
-            f"compare and scipy, {n} queries: t {ours['t_test']['p']:.6g} : {t:.6g}, randomisation {mine:.6g} : {p:.6g}{' exact' if exact else ''}",
+            f"compare, ranx ({student:.6g}, {drawn:.6g}) and scipy, {n} queries: t {ours['t_test']['p']:.6g} : {t:.6g}, randomisation {mine:.6g} : {p:.6g}{' exact' if exact else ''}",
         )
     return ok
 

