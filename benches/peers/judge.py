@@ -163,7 +163,8 @@ ANSWERS = [
 def xor(a, folder):
     """Figures of XOR-Retrieve on made-up predictions: ours and the official script's, NLTK given the same parameters of Punkt as we have."""
     if a.xor_script is None:
-        return tell(True, "xor left out: no --xor-script")
+        print("xor: left out, no --xor-script", flush=True)
+        return True
     import zstandard
 
     # NLTK reads and writes below the folders named here only.
