@@ -203,12 +203,20 @@ impl Calibration {
         &self.langs
     }
 
+    /// The fit of a language, under its own code or another of the same language (`ar`, `ara`); a script or a region is no such code.
+    fn fit(&self, lang: Lang) -> Option<&LangFit> {
+        let plain = |lang: &Lang| lang.primary() == *lang;
+        let same =
+            |(fitted, _): &(&Lang, &LangFit)| plain(fitted) && plain(&lang) && fitted.canonical() == lang.canonical();
+        self.langs.get(&lang).or_else(|| self.langs.iter().find(same).map(|(_, fit)| fit))
+    }
+
     /// Whether texts of a language can be calibrated.
     ///
     /// # Errors
     /// [`Error::Uncalibrated`] where there is no fit of it, or the language is not known.
     pub fn check_lang(&self, lang: Option<Lang>) -> Result<()> {
-        match lang.is_some_and(|lang| self.langs.contains_key(&lang)) {
+        match lang.is_some_and(|lang| self.fit(lang).is_some()) {
             true => Ok(()),
             false => {
                 let fitted: Vec<&str> = self.langs.keys().map(Lang::as_str).collect();
@@ -230,9 +238,13 @@ impl Calibration {
         if missing == Missing::Error {
             langs.iter().try_for_each(|lang| self.check_lang(*lang))?;
         }
+        let mut fits = BTreeMap::new();
+        for lang in langs.iter().flatten() {
+            fits.entry(*lang).or_insert_with(|| self.fit(*lang));
+        }
         let rows = vectors.data_mut().par_chunks_exact_mut(self.dim.max(1)).zip(langs);
         rows.for_each(|(row, lang)| {
-            if let Some(fit) = lang.and_then(|lang| self.langs.get(&lang)) {
+            if let Some(fit) = lang.and_then(|lang| fits[&lang]) {
                 fit.apply(row);
                 if self.plan.normalize {
                     normalize(row);
@@ -294,7 +306,7 @@ mod tests {
     #[test]
     fn every_row_follows_its_language() {
         let rows = Vectors::new(2, vec![3.0, 5.0, 2.0, 2.0, 7.0, 7.0]).unwrap();
-        let langs = [Some(lang("en")), Some(lang("sw")), None];
+        let langs = [Some(lang("eng")), Some(lang("sw")), None];
         let mut vectors = rows.clone();
         rotated(false).apply(&mut vectors, &langs, Missing::Ignore).unwrap();
         assert_eq!(vectors.data(), [1.0, 5.0, -1.0, 4.0, 7.0, 7.0]);
@@ -309,7 +321,11 @@ mod tests {
     fn a_language_without_a_fit_is_refused_and_changes_nothing() {
         let mut vectors = Vectors::new(2, vec![3.0, 5.0, 2.0, 2.0]).unwrap();
         let before = vectors.clone();
-        for (missing, told) in [(Some(lang("ko")), "language ko"), (None, "no declared language")] {
+        for (missing, told) in [
+            (Some(lang("ko")), "language ko"),
+            (Some(lang("en-Dsrt")), "language en-Dsrt"),
+            (None, "no declared language"),
+        ] {
             let error = rotated(false).apply(&mut vectors, &[Some(lang("en")), missing], Missing::Error).unwrap_err();
             assert!(error.to_string().contains(told) && error.to_string().contains("en, sw"), "{error}");
             assert_eq!(vectors, before);
