@@ -28,7 +28,7 @@ mod trainer;
 pub use adversarial_map::{AdversarialEpoch, AdversarialMap, AdversarialOptions, adversarial_map};
 pub use config::{
     Architecture, BatchConfig, CheckpointConfig, DataConfig, EvaluateConfig, MatryoshkaConfig, ModelConfig,
-    NewModelConfig, OptimizerConfig, Role, RunConfig, ScheduleConfig, TaskConfig,
+    NewModelConfig, OptimizerConfig, Role, RunConfig, ScheduleConfig, TaskConfig, read_toml,
 };
 pub use data::{Place, Sampled, Source, Text, TrainingData};
 pub use dev::DevSet;

@@ -11,7 +11,6 @@ use isogloss_model::{BiEncoder, CALIBRATION_FILE, write_calibration};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-mod copy;
 mod gather;
 mod rotation;
 mod table;
@@ -158,7 +157,7 @@ fn store(folder: &Path, calibration: &Calibration, out: Option<&Path>) -> anyhow
         None => Ok(into(folder)?),
         Some(out) => {
             create_folder(out, |partial| {
-                copy::folder(folder, partial)?;
+                super::copy::folder(folder, partial)?;
                 Ok(into(partial)?)
             })?;
             Ok(out.join(CALIBRATION_FILE))

@@ -1,6 +1,6 @@
 //! `isogloss filter`: of generated queries those that are worth training on, and what dropped the others.
 
-mod rules;
+pub mod rules;
 
 use crate::exit::Fault;
 use crate::input::Input;
@@ -68,36 +68,38 @@ pub struct Args {
 /// Filters, and prints for every language what was dropped by which rule.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     refuse_folder(Some(&args.out))?;
-    let mut rules = rules(args)?;
+    let counts = filter(&args.queries, rules(args)?, &args.out)?;
+    print(&counts, &args.form)
+}
+
+/// Writes to `out` the lines of `queries` that pass the rules, and counts by language.
+///
+/// # Errors
+/// A line is no query, a rule lacks what it needs to know, or the disk fails.
+pub fn filter(queries: &Path, mut rules: Rules, out: &Path) -> anyhow::Result<BTreeMap<String, Counts>> {
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
-    let mut out = AtomicFile::create(&args.out)?;
-    let mut lines = Lines::open(&args.queries)?;
+    let mut file = AtomicFile::create(out)?;
+    let mut lines = Lines::open(queries)?;
     let mut line = String::new();
     while lines.next_content(&mut line)? {
-        let query = parse(&args.queries, &line, lines.number())?;
+        let query = parse(queries, &line, lines.number())?;
         let lang = query.lang.map_or("und".to_owned(), |lang| lang.to_string());
         let counts = counts.entry(lang).or_default();
         counts.read += 1;
-        match rules.dropped(&query).map_err(|problem| fault(&args.queries, lines.number(), problem))? {
+        match rules.dropped(&query).map_err(|problem| fault(queries, lines.number(), problem))? {
             Some(reason) => *counts.dropped.entry(reason).or_default() += 1,
-            None => writeln!(out, "{}", line.trim_end()).map_err(|e| Error::io(&args.out, e))?,
+            None => writeln!(file, "{}", line.trim_end()).map_err(|e| Error::io(out, e))?,
         }
     }
-    out.commit()?;
-    print(&counts, &args.form)
+    file.commit()?;
+    Ok(counts)
 }
 
 fn rules(args: &Args) -> anyhow::Result<Rules> {
     if args.max_copied.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
         return Err(Fault::option("--max-copied", "must be from 0 to 1").into());
     }
-    let mut passages = HashMap::new();
-    for Input { path, lang } in &args.corpora {
-        for doc in read_docs(path, &ReadOptions { lang: *lang })? {
-            let doc = doc?;
-            passages.insert(doc.id.clone(), doc.full_text().into_owned());
-        }
-    }
+    let passages = passages(&args.corpora)?;
     Ok(Rules {
         chars: args.min_chars.unwrap_or(0)..=args.max_chars.unwrap_or(usize::MAX),
         check_language: args.check_language,
@@ -105,6 +107,21 @@ fn rules(args: &Args) -> anyhow::Result<Rules> {
         copied: args.max_copied.map(|share| (share, passages)),
         found: args.run.as_ref().map(|path| Ok::<_, Error>((Run::read(path)?, args.top))).transpose()?,
     })
+}
+
+/// The texts of corpora by their ids.
+///
+/// # Errors
+/// A corpus cannot be read.
+pub fn passages(corpora: &[Input]) -> isogloss_ir::Result<HashMap<String, String>> {
+    let mut passages = HashMap::new();
+    for Input { path, lang } in corpora {
+        for doc in read_docs(path, &ReadOptions { lang: *lang })? {
+            let doc = doc?;
+            passages.insert(doc.id.clone(), doc.full_text().into_owned());
+        }
+    }
+    Ok(passages)
 }
 
 fn fault(path: &Path, line: usize, problem: impl std::fmt::Display) -> Fault {
@@ -120,15 +137,25 @@ fn parse(path: &Path, line: &str, number: usize) -> Result<Generated, Fault> {
 }
 
 /// Queries of a language.
-#[derive(Default)]
-struct Counts {
-    read: usize,
-    dropped: BTreeMap<Reason, usize>,
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// All of them.
+    pub read: usize,
+    /// Those that fell to each rule.
+    pub dropped: BTreeMap<Reason, usize>,
 }
 
 impl Counts {
-    fn kept(&self) -> usize {
+    /// Those that passed.
+    pub fn kept(&self) -> usize {
         self.read - self.dropped.values().sum::<usize>()
+    }
+
+    /// As JSON: `read`, `dropped` by rule, and `kept`.
+    pub fn to_json(&self) -> Value {
+        let dropped = Reason::ALL.map(|reason| (reason.name().to_owned(), json!(self.dropped_by(reason))));
+        let dropped: Map<String, Value> = dropped.into_iter().collect();
+        json!({"read": self.read, "dropped": dropped, "kept": self.kept()})
     }
 
     fn dropped_by(&self, reason: Reason) -> usize {
@@ -139,12 +166,7 @@ impl Counts {
 fn print(counts: &BTreeMap<String, Counts>, form: &Form) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if form.json {
-        let of_lang = |(lang, counts): (&String, &Counts)| {
-            let dropped = Reason::ALL.map(|reason| (reason.name().to_owned(), json!(counts.dropped_by(reason))));
-            let dropped: Map<String, Value> = dropped.into_iter().collect();
-            (lang.clone(), json!({"read": counts.read, "dropped": dropped, "kept": counts.kept()}))
-        };
-        let all: Map<String, Value> = counts.iter().map(of_lang).collect();
+        let all: Map<String, Value> = counts.iter().map(|(lang, counts)| (lang.clone(), counts.to_json())).collect();
         return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?);
     }
     let mut sheet = Sheet::new(["lang", "read"].into_iter().chain(Reason::ALL.map(Reason::name)).chain(["kept"]));

@@ -12,7 +12,7 @@ use isogloss_dense::{Side, Text};
 use isogloss_ir::Lang;
 use isogloss_model::{Beams, GenerateOptions, Sampling, Search, Seq2Seq, fill_prompt};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Texts read at a time; among them those of like length are continued together.
 const WINDOW: usize = 1024;
@@ -104,18 +104,59 @@ impl Args {
         GenerateOptions { search, max_new_tokens, returned, length_penalty }
     }
 
+    fn request<'a>(&'a self, options: &'a GenerateOptions) -> Request<'a> {
+        let Self { model, inputs, prompt_lang, max_tokens, .. } = self;
+        let prompt = self.prompt.as_deref();
+        Request { model, inputs, prompt, prompt_lang: *prompt_lang, max_tokens: *max_tokens, options }
+    }
+}
+
+/// What is written from what, and how.
+pub struct Request<'a> {
+    /// Folder or name of the model.
+    pub model: &'a str,
+    /// Where the texts are.
+    pub inputs: &'a [Input],
+    /// Text before every input; `None` for what the model was trained with.
+    pub prompt: Option<&'a str>,
+    /// The language that the prompt asks for; `None` for that of each input.
+    pub prompt_lang: Option<Lang>,
+    /// Where inputs are cut, in tokens.
+    pub max_tokens: Option<usize>,
+    /// How tokens are chosen.
+    pub options: &'a GenerateOptions,
+}
+
+impl Request<'_> {
+    /// Writes the file `out`; goes on where the same request was killed.
+    ///
+    /// # Errors
+    /// Options out of their range, and whatever the model, the inputs or the disk fail with.
+    pub fn write(&self, out: &Path) -> anyhow::Result<()> {
+        let model = self.open()?;
+        let mut file = Resumed::open(out, self.plan()?)?;
+        let done = file.done();
+        self.generate(&model, done, |lines, done| Ok(file.append(lines, done)?))?;
+        Ok(file.finish()?)
+    }
+
+    fn open(&self) -> anyhow::Result<Seq2Seq> {
+        self.options.check()?;
+        Ok(Seq2Seq::load(self.model, self.max_tokens)?)
+    }
+
     /// What decides the lines: the model's files, the inputs, and how tokens are chosen.
-    fn plan(&self, options: &GenerateOptions) -> anyhow::Result<String> {
+    fn plan(&self) -> anyhow::Result<String> {
         let inputs = self.inputs.iter().map(|input| Ok((revision(&hashes(&input.path)?), input.lang)));
         let inputs = inputs.collect::<isogloss_ir::Result<Vec<_>>>()?;
-        let model = model::hash(&isogloss_model::resolve(&self.model)?, true)?;
+        let model = model::hash(&isogloss_model::resolve(self.model)?, true)?;
         let prompt = (&self.prompt, self.prompt_lang, self.max_tokens);
-        Ok(format!("{} {model} {inputs:?} {prompt:?} {options:?}", env!("CARGO_PKG_VERSION")))
+        Ok(format!("{} {model} {inputs:?} {prompt:?} {:?}", env!("CARGO_PKG_VERSION"), self.options))
     }
 
     /// The prompt of a text.
     fn prompt(&self, model: &Seq2Seq, text: &Text) -> Result<String, Fault> {
-        let prompt = self.prompt.as_deref().or(model.prompt()).unwrap_or("");
+        let prompt = self.prompt.or(model.prompt()).unwrap_or("");
         fill_prompt(prompt, self.prompt_lang.or(text.lang)).ok_or_else(|| {
             let problem = format!(
                 "the prompt {prompt:?} names a language, and the text {:?} has none; give --prompt-lang, LANG=INPUT or another --prompt",
@@ -123,6 +164,50 @@ impl Args {
             );
             Fault::option("--prompt", problem)
         })
+    }
+
+    /// Gives the lines of every window to `sink`, with the number of texts that are done then; the first `done` ones were
+    /// before.
+    fn generate(
+        &self,
+        model: &Seq2Seq,
+        mut done: u64,
+        mut sink: impl FnMut(&[u8], u64) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut texts = Texts::new(self.inputs.to_vec(), Side::Doc, None);
+        for text in texts.by_ref().take(done as usize) {
+            text.map_err(told)?;
+        }
+        let mut progress = Progress::new(None);
+        loop {
+            let window = texts.by_ref().take(WINDOW).collect::<Result<Vec<Text>, _>>().map_err(told)?;
+            if window.is_empty() {
+                return Ok(());
+            }
+            let lines = self.lines(model, &window, done)?;
+            done += window.len() as u64;
+            sink(&lines, done)?;
+            progress.tell(done, || format!("{done} texts continued"));
+        }
+    }
+
+    /// The lines of a window, before which `done` texts were.
+    fn lines(&self, model: &Seq2Seq, window: &[Text], done: u64) -> anyhow::Result<Vec<u8>> {
+        let prompted = window.iter().map(|text| Ok(self.prompt(model, text)? + &text.text));
+        let prompted = prompted.collect::<Result<Vec<String>, Fault>>()?;
+        let sources: Vec<&str> = prompted.iter().map(String::as_str).collect();
+        let mut lines = Vec::new();
+        for (source, texts) in window.iter().zip(model.generate(&sources, done, self.options)?) {
+            for (number, made) in texts.into_iter().enumerate() {
+                let numbered = format!("{}-{number}", source.id);
+                let id = if self.options.returned == 1 { &source.id } else { &numbered };
+                let (doc, lang) = (source.id.as_str(), self.prompt_lang.or(source.lang));
+                let line = Line { id, text: &made.text, doc, score: made.score, lang };
+                serde_json::to_writer(&mut lines, &line)?;
+                lines.push(b'\n');
+            }
+        }
+        Ok(lines)
     }
 }
 
@@ -142,57 +227,15 @@ struct Line<'a> {
 /// Generates, a window of texts after the other, in their order. A file goes on where the same request was killed.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let options = args.options();
+    let request = args.request(&options);
     options.check()?;
     refuse_folder(args.out.as_deref())?;
-    let model = Seq2Seq::load(&args.model, args.max_tokens)?;
     let again = args.inputs.iter().all(|input| input.path.is_file() || input.path.is_dir());
     match args.out.as_deref().filter(|out| again && is_plain(out)) {
-        Some(out) => {
-            let mut file = Resumed::open(out, args.plan(&options)?)?;
-            let done = file.done();
-            generate(args, &model, &options, done, |lines, done| Ok(file.append(lines, done)?))?;
-            Ok(file.finish()?)
-        }
+        Some(out) => request.write(out),
         None => {
-            put(args.out.as_deref(), |to, _| generate(args, &model, &options, 0, |lines, _| Ok(to.write_all(lines)?)))
+            let model = request.open()?;
+            put(args.out.as_deref(), |to, _| request.generate(&model, 0, |lines, _| Ok(to.write_all(lines)?)))
         }
-    }
-}
-
-/// Gives the lines of every window to `sink`, with the number of texts that are done then; the first `done` ones were before.
-fn generate(
-    args: &Args,
-    model: &Seq2Seq,
-    options: &GenerateOptions,
-    mut done: u64,
-    mut sink: impl FnMut(&[u8], u64) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut texts = Texts::new(args.inputs.clone(), Side::Doc, None);
-    for text in texts.by_ref().take(done as usize) {
-        text.map_err(told)?;
-    }
-    let mut progress = Progress::new(None);
-    loop {
-        let window = texts.by_ref().take(WINDOW).collect::<Result<Vec<Text>, _>>().map_err(told)?;
-        if window.is_empty() {
-            return Ok(());
-        }
-        let prompted = window.iter().map(|text| Ok(args.prompt(model, text)? + &text.text));
-        let prompted = prompted.collect::<Result<Vec<String>, Fault>>()?;
-        let sources: Vec<&str> = prompted.iter().map(String::as_str).collect();
-        let mut lines = Vec::new();
-        for (source, texts) in window.iter().zip(model.generate(&sources, done, options)?) {
-            for (number, made) in texts.into_iter().enumerate() {
-                let numbered = format!("{}-{number}", source.id);
-                let id = if options.returned == 1 { &source.id } else { &numbered };
-                let (doc, lang) = (source.id.as_str(), args.prompt_lang.or(source.lang));
-                let line = Line { id, text: &made.text, doc, score: made.score, lang };
-                serde_json::to_writer(&mut lines, &line)?;
-                lines.push(b'\n');
-            }
-        }
-        done += window.len() as u64;
-        sink(&lines, done)?;
-        progress.tell(done, || format!("{done} texts continued"));
     }
 }

@@ -4,9 +4,9 @@ use crate::input::Input;
 use crate::progress::Progress;
 use crate::subword;
 use isogloss_ir::{ReadOptions, read_docs};
-use isogloss_lexical::{IndexOptions, Profile, build_index};
+use isogloss_lexical::{FieldSummary, IndexOptions, Profile, build_index};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is indexed, by which analysis, and where the index goes.
 #[derive(Debug, clap::Args)]
@@ -31,15 +31,21 @@ pub struct Args {
 
 /// Indexes and prints the folder.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let docs = read_docs(&args.bm25.path, &ReadOptions { lang: args.bm25.lang })?;
-    let options = IndexOptions { profile: args.analyzer.clone(), ..IndexOptions::default() };
-    let mut progress = Progress::new(None);
-    let mut told = |docs: u64| progress.tell(docs, || format!("{docs} documents"));
-    let fields = build_index(docs, &args.out, &options, &subword::open, &mut told)?;
-    drop(progress);
-    for field in fields {
+    for field in index(&args.bm25, &args.analyzer, &args.out)? {
         eprintln!("{}: {} documents, {} tokens, {} terms", field.name, field.docs, field.tokens, field.terms);
     }
     writeln!(io::stdout(), "{}", args.out.display())?;
     Ok(())
+}
+
+/// Indexes a corpus into the folder `out` with progress on stderr.
+///
+/// # Errors
+/// As [`build_index`].
+pub fn index(corpus: &Input, analyzer: &Profile, out: &Path) -> anyhow::Result<Vec<FieldSummary>> {
+    let docs = read_docs(&corpus.path, &ReadOptions { lang: corpus.lang })?;
+    let options = IndexOptions { profile: analyzer.clone(), ..IndexOptions::default() };
+    let mut progress = Progress::new(None);
+    let mut told = |docs: u64| progress.tell(docs, || format!("{docs} documents"));
+    Ok(build_index(docs, out, &options, &subword::open, &mut told)?)
 }

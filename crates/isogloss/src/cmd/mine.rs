@@ -2,8 +2,8 @@
 
 mod bitext;
 mod negatives;
-mod pairs;
-mod sources;
+pub mod pairs;
+pub mod sources;
 
 use clap::Subcommand;
 use std::path::Path;

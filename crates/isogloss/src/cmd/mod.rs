@@ -6,6 +6,7 @@ pub mod bias;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
+mod copy;
 pub mod doctor;
 pub mod encode;
 pub mod evaluate;
@@ -17,6 +18,7 @@ pub mod mine;
 pub mod quickstart;
 pub mod report;
 pub mod search;
+pub mod self_train;
 pub mod tokenizer;
 pub mod train;
 pub mod verify;
@@ -34,6 +36,8 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Train a model as a run file says.
     Train(train::Args),
+    /// Mine, write and learn pairs in languages without labels, round by round.
+    SelfTrain(self_train::Args),
     /// Fit a model's vectors to languages, from their texts alone.
     Calibrate(calibrate::Args),
     /// Turn texts into vectors.
@@ -76,6 +80,7 @@ impl Command {
             Self::Tokenizer(args) => tokenizer::run(&args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Train(args) => train::run(&args),
+            Self::SelfTrain(args) => self_train::run(&args),
             Self::Calibrate(args) => calibrate::run(&args),
             Self::Encode(args) => encode::run(&args),
             Self::Generate(args) => generate::run(&args),

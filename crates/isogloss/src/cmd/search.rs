@@ -1,6 +1,6 @@
 //! `isogloss search`: the best documents of every query, as a run.
 
-mod bm25;
+pub mod bm25;
 mod hybrid;
 
 use super::encode;
@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// What the vectors give: the best `k` of every query.
+/// What the vectors give, encoded first where they are not yet.
 fn dense(args: &Args, queries: Vec<Query>, k: usize) -> anyhow::Result<Run> {
     let corpus = &args.corpus().path;
     let (model, vectors) = match is_vectors(corpus) {
@@ -111,8 +111,16 @@ fn dense(args: &Args, queries: Vec<Query>, k: usize) -> anyhow::Result<Run> {
     let store = Arc::new(VectorStore::open(vectors.path())?);
     store.verify()?;
     let searcher = Searcher::new(model.encoder.clone(), Arc::new(Flat::new(store.clone())), store)?;
+    ranked(&searcher, &queries, k)
+}
+
+/// What the vectors give: the best `k` of every query.
+///
+/// # Errors
+/// What the model or the search fails with.
+pub fn ranked(searcher: &Searcher, queries: &[Text], k: usize) -> anyhow::Result<Run> {
     let mut run = Run::new();
-    for (query, hits) in searcher.search(&queries, k)? {
+    for (query, hits) in searcher.search(queries, k)? {
         run.insert(query, hits)?;
     }
     Ok(run)

@@ -88,8 +88,8 @@ pub fn is_finished(config: &RunConfig) -> anyhow::Result<bool> {
     Ok(toml::to_string(config).context("cannot write a configuration as TOML")? == resolved)
 }
 
-/// Names the run file where the fault is one of its values and the message names no file.
-fn of_run_file(error: isogloss_train::Error, file: &Path) -> anyhow::Error {
+/// An error of a run, with the run file named where the fault is one of its values and the message names no file.
+pub fn of_run_file(error: isogloss_train::Error, file: &Path) -> anyhow::Error {
     use isogloss_train::Error::{Data, Model, NotFinite, Value};
     let unnamed = match &error {
         Value { .. } | NotFinite { .. } => true,

@@ -29,7 +29,8 @@ impl Agreement {
 named!(Agreement, "both, bm25, dense");
 
 /// The rules. The numbers are ours, the paper's are not published.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PairsOptions {
     /// Which lists have to agree.
     pub lists: Agreement,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use isogloss_engine::optim::AdamWConfig;
 use isogloss_engine::schedule::{Decay, Schedule};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -129,18 +130,26 @@ impl Default for CheckpointConfig {
     }
 }
 
+/// Reads what a TOML file says.
+///
+/// # Errors
+/// It is unreadable, not TOML, or has an unknown or missing key; the message has the line.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    toml::from_str(&text).map_err(|e| {
+        let start = e.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text[..start].matches('\n').count() + 1;
+        Error::Config { path: path.to_path_buf(), line, problem: e.message().replace('\n', "; ") }
+    })
+}
+
 impl RunConfig {
     /// Reads a run file.
     ///
     /// # Errors
     /// It is unreadable, not TOML, has an unknown or missing key or a value out of range; the message has the line.
     pub fn read(path: &Path) -> Result<RunConfig> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        let config: RunConfig = toml::from_str(&text).map_err(|e| {
-            let start = e.span().map_or(0, |span| span.start.min(text.len()));
-            let line = text[..start].matches('\n').count() + 1;
-            Error::Config { path: path.to_path_buf(), line, problem: e.message().replace('\n', "; ") }
-        })?;
+        let config: RunConfig = read_toml(path)?;
         config.check()?;
         Ok(config)
     }
@@ -207,7 +216,11 @@ impl RunConfig {
         task.batch.as_ref().unwrap_or(&self.batch)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Refuses values out of their range and parts that do not go together.
+    ///
+    /// # Errors
+    /// The first of them, with its key.
+    pub fn check(&self) -> Result<()> {
         self.schedule()?;
         positive("schedule.steps", self.schedule.steps > 0)?;
         positive("optimizer.learning_rate", self.optimizer.learning_rate > 0.0)?;

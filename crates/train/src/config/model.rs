@@ -71,7 +71,7 @@ impl ModelConfig {
         }
         if let Some(new) = &self.new {
             if (new.architecture == Architecture::Mt5) != generates {
-                let problem = "mt5 goes with query_generation, and only that";
+                let problem = "mt5 goes with query_generation, and only that; change one of the two";
                 return Err(Error::value("model.new.architecture", problem));
             }
             if new.decoder_layers.is_some() && !generates {

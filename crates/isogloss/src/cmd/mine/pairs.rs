@@ -7,9 +7,9 @@ use crate::progress::Progress;
 use crate::subword;
 use isogloss_ir::{Doc, Qrels};
 use isogloss_lexical::{Bm25, Index, IndexOptions, Searcher, build_index};
-use isogloss_mine::pairs::{Agreement, Pairs, PairsOptions, mine};
+use isogloss_mine::pairs::{Agreement, Pairs, PairsOptions, PairsReport, mine};
 use isogloss_mine::{Langs, work_folder};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where candidates come from, and when the lists agree on one.
 #[derive(Debug, clap::Args)]
@@ -92,13 +92,20 @@ impl Args {
 
 /// Mines and prints the report.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let (sources, options) = (&args.sources, args.options());
+    super::print(&pairs(&args.sources, &args.options(), args.qrels.as_deref())?)
+}
+
+/// Mines into `sources.out` with progress on stderr; the judgements decide nothing.
+///
+/// # Errors
+/// An option is out of its range, or whatever sources and mining fail with.
+pub fn pairs(sources: &Sources, options: &PairsOptions, qrels: Option<&Path>) -> anyhow::Result<PairsReport> {
     options.check(sources.are())?;
-    let qrels = args.qrels.as_deref().map(Qrels::read).transpose()?;
+    let qrels = qrels.map(Qrels::read).transpose()?;
     let opened = sources.open()?;
     let lists = opened.lists(sources)?;
     let inputs = opened.inputs(sources)?;
-    let query_words = match options.round_trip > 0 && args.lists == Agreement::Bm25 {
+    let query_words = match options.round_trip > 0 && options.lists == Agreement::Bm25 {
         true => Some(words_of_queries(&opened, sources)?),
         false => None,
     };
@@ -110,12 +117,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         query_words: query_words.as_ref(),
         qrels: qrels.as_ref(),
         inputs,
-        options: &options,
+        options,
     };
     let mut progress = Progress::new(None);
-    let report = mine(&task, &sources.out, |done, all| progress.tell(done, || format!("{done} of {all} queries")))?;
-    drop(progress);
-    super::print(&report)
+    Ok(mine(&task, &sources.out, |done, all| progress.tell(done, || format!("{done} of {all} queries")))?)
 }
 
 /// An index of the queries by the analysis of the corpus, in the folder of the work.
