@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Mining without labels: an English model finds its own pairs in four languages and learns from them (steps 2 to 4 and 6 of docs/mining.md's method).
+"""Self-supervised training without labels: an English model finds its own pairs in four languages, writes queries, and learns from both
+(docs/methods/self_supervised.md).
 
 From the root of the repository, with the development data at runs/data/dev:
 
   python3 runs/evidence/self_supervised.py run [SEED ...]   what is done is left alone, what was interrupted goes on
+  python3 runs/evidence/self_supervised.py loop [SEED ...]  after it: two rounds of `isogloss self-train`, without and with written queries
   python3 runs/evidence/self_supervised.py table            of what is done, with the tests of `isogloss compare`
 
 ISOGLOSS names the program, isogloss if it is not set. The questions of training sets are taken without their answers; the judgements that these sets have tell the
@@ -39,6 +41,8 @@ ARMS = {
     "both": ("both", "m0"),
     "both2": ("both", "both"),
 }
+# arm: whether queries are written, the round, the arm it is compared with; each round starts from m0
+LOOPS = {"loop2": (False, 2, "both"), "generated": (True, 1, "both"), "generated2": (True, 2, "loop2")}
 
 
 def isogloss(*arguments):
@@ -84,7 +88,7 @@ def prepare():
             isogloss("index", "--bm25", OUT / "data" / lang / "corpus.jsonl", "--out", OUT / "words" / lang)
 
 
-def run_file(out, seed, model, tasks, steps, rate):
+def run_file(out, seed, model, tasks, steps, rate, warmup=None):
     return f'''out = "{out}"
 seed = {seed}
 {model}
@@ -93,7 +97,7 @@ learning_rate = {rate}
 weight_decay = 0.0
 [schedule]
 steps = {steps}
-warmup = {steps // 10}
+warmup = {warmup or steps // 10}
 {tasks}'''
 
 
@@ -102,8 +106,12 @@ def task(*data):
     return f'[[task]]\n[task.recipe]\nname = "contrastive"\ntemperature = 0.05\n{rows}\n[task.batch]\nrows = 256\n'
 
 
+def sets_of_english():
+    return [f'path = "{DEV}/train/qa/{name}"\nlang = "en"\ndoc_lang = "en"' for name in ENGLISH]
+
+
 def english():
-    return task(*(f'path = "{DEV}/train/qa/{name}"\nlang = "en"\ndoc_lang = "en"' for name in ENGLISH))
+    return task(*sets_of_english())
 
 
 def train(arm, seed):
@@ -139,12 +147,74 @@ def mine(arm, lists, start, seed, lang):
     return out if out.stat().st_size else None
 
 
-def judge(arm, seed):
+def generator(seed):
+    """A small encoder–decoder from nothing, trained on English questions and on the pairs that `both` mined."""
+    out = OUT / "generator" / str(seed)
+    if not (OUT / "tokenizer.generator").exists():
+        text = OUT / "data" / "text.txt"
+        isogloss("tokenizer", "train", text, "--vocab-size", 8000, "--limit-sentences", 1500, "--out", OUT / "tokenizer.generator")
+    if (out / "model").exists():
+        return out / "model"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    model = f"""[model]
+max_tokens = 96
+[model.new]
+architecture = "mt5"
+tokenizer = "{OUT}/tokenizer.generator"
+hidden_size = 128
+layers = 2
+heads = 2
+intermediate_size = 256
+max_tokens = 96
+[checkpoint]
+every = 100"""
+
+    def written(rows, *data):
+        sets = "".join(f"[[task.data]]\n{one}\n" for one in data)
+        return f'[[task]]\n[task.recipe]\nname = "query_generation"\n{sets}[task.batch]\nrows = {rows}\n'
+
+    mined = [f'path = "{OUT}/both/mined.{seed}/{lang}.jsonl"' for lang in LANGS]
+    tasks = written(8, *sets_of_english()) + written(24, *mined) + "language_temperature = 2.0\n"
+    file = out.parent / f"{seed}.toml"
+    file.write_text(run_file(out, seed, model, tasks, 500, 3e-3, warmup=25))
+    isogloss("train", file, "--resume")
+    return out / "model"
+
+
+def loop(seed, writes):
+    """Both rounds of the loop; returns its folder."""
+    out = OUT / ("loop.generated" if writes else "loop") / str(seed)
+    text = f'out = "{out}"\nseed = {seed}\nmodel = "{OUT}/m0/{seed}/model"\nrounds = 2\n'
+    text += "".join(f"[[english]]\n{one}\n" for one in sets_of_english())
+    for lang in LANGS:
+        data = OUT / "data" / lang
+        text += f'[[language]]\nlang = "{lang}"\ncorpus = "{data}/corpus.jsonl"\nqueries = "{data}/queries.jsonl"\nqrels = "{data}/qrels.tsv"\n'
+    text += "[batch]\nrows = 256\n[optimizer]\nlearning_rate = 5e-3\nweight_decay = 0.0\n[schedule]\nsteps = 200\nwarmup = 20\n"
+    if writes:
+        text += f'[generate]\ntrained = "{generator(seed)}"\npassages = 600\nqueries = 5\n'
+    out.parent.mkdir(parents=True, exist_ok=True)
+    file = out.parent / f"{seed}.toml"
+    file.write_text(text)
+    isogloss("self-train", file)
+    return out
+
+
+def loops(seeds):
+    for seed in seeds:
+        for writes in (False, True):
+            out = loop(seed, writes)
+            for arm, (of, number, _) in LOOPS.items():
+                if of == writes:
+                    judge(arm, seed, out / f"round-{number}" / "retriever" / "model")
+
+
+def judge(arm, seed, model=None):
+    model = model or OUT / arm / str(seed) / "model"
     for lang, (_, name) in LANGS.items():
         out = OUT / arm / f"judged.{seed}" / lang
         if not (out / "result.json").exists():
             out.parent.mkdir(parents=True, exist_ok=True)
-            isogloss("benchmark", "beir", "--data", DEV / "eval/retrieval" / name, "--model", OUT / arm / str(seed) / "model", "--out", out)  # fmt: skip
+            isogloss("benchmark", "beir", "--data", DEV / "eval/retrieval" / name, "--model", model, "--out", out)  # fmt: skip
 
 
 def run(seeds):
@@ -179,14 +249,15 @@ def tested(arm, start, seed, lang):
 
 
 def table():
-    print("| arm | " + " | ".join(f"{lang} | against its start" for lang in LANGS) + " |")
-    print("|---" * (2 * len(LANGS) + 1) + "|")
-    for arm, made in ARMS.items():
+    print("| arm | against | " + " | ".join(f"{lang} | test" for lang in LANGS) + " |")
+    print("|---" * (2 * len(LANGS) + 2) + "|")
+    against = {arm: made and made[1] for arm, made in ARMS.items()} | {arm: made[2] for arm, made in LOOPS.items()}
+    for arm, other in against.items():
         cells = []
         for lang in LANGS:
-            signs = "" if made is None else " ".join(tested(arm, made[1], seed, lang) for seed in SEEDS)
-            cells += [spread(value(arm, seed, lang) for seed in SEEDS), signs]
-        print(f"| {arm} | " + " | ".join(cells) + " |")
+            signs = "" if other is None else " ".join(tested(arm, other, seed, lang) for seed in SEEDS)
+            cells += [spread(value(arm, seed, lang) for seed in SEEDS), signs.strip()]
+        print(f"| {arm} | {other or ''} | " + " | ".join(cells) + " |")
     print("\n| arm | " + " | ".join(f"{lang}: mined of asked, precision" for lang in LANGS) + " |")
     print("|---" * (len(LANGS) + 1) + "|")
     for arm in list(ARMS)[1:]:
@@ -196,6 +267,31 @@ def table():
             told = [json.loads(path.read_text()) for path in reports if path.exists()]
             cells.append("; ".join(brief(report) for report in told) or "–")
         print(f"| {arm} | " + " | ".join(cells) + " |")
+    cells = []
+    for lang in LANGS:
+        told = [of_round(f"loop/{seed}/round-2", lang) for seed in SEEDS]
+        cells.append("; ".join(brief({"found": {"langs": one["mined"]}}) for one in told if one) or "–")
+    print("| loop2 | " + " | ".join(cells) + " |")
+    survivors()
+
+
+def of_round(folder, lang):
+    """What a round reported of a language, if it is done."""
+    path = OUT / folder / "report.json"
+    return json.loads(path.read_text())["langs"][lang] if path.exists() else None
+
+
+def survivors():
+    print("\n| written | length | language | duplicate | copied | not found | kept |\n|---|---|---|---|---|---|---|")
+    for number in (1, 2):
+        for lang in LANGS:
+            told = [of_round(f"loop.generated/{seed}/round-{number}", lang) for seed in SEEDS]
+            counts = [one["generated"] for one in told if one]
+            rules = ["length", "language", "duplicate", "copied", "not found"]
+            cells = [", ".join(str(one["dropped"][rule]) for one in counts) for rule in rules]
+            cells.append(", ".join(str(one["kept"]) for one in counts))
+            read = ", ".join(str(one["read"]) for one in counts)
+            print(f"| round {number}, {lang}: {read} | " + " | ".join(cells) + " |")
 
 
 def brief(report):
@@ -208,6 +304,8 @@ def brief(report):
 def main():
     if sys.argv[1:2] == ["run"]:
         run([int(seed) for seed in sys.argv[2:]] or SEEDS)
+    elif sys.argv[1:2] == ["loop"]:
+        loops([int(seed) for seed in sys.argv[2:]] or SEEDS)
     elif sys.argv[1:] == ["table"]:
         table()
     else:
