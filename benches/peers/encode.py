@@ -1,8 +1,9 @@
-"""Encoding multilingual passages with all-MiniLM-L6-v2: Isogloss against sentence-transformers and ONNX Runtime, all f32.
+"""Encoding multilingual passages with all-MiniLM-L6-v2: Isogloss in f32, bf16 and int8 against sentence-transformers in f32 and bf16 and ONNX Runtime in f32 and
+int8 (dynamic quantisation, by channel).
 
 The passages, drawn evenly over the languages of the corpora, are dealt into as many parts as rounds; every round encodes
-one part with each of the three, with two threads. Isogloss is timed as a whole process, the peers without their start.
-    python encode.py CORPUS.jsonl[.zst]... [--passages 20000] [--rounds 10] [--release target/release]
+one part with each of them, with two threads. Isogloss is timed as a whole process, the peers without their start.
+    python encode.py CORPUS.jsonl[.zst]... [--passages 20000] [--rounds 10] [--threads 2] [--release target/release]
 """
 
 import argparse
@@ -20,12 +21,13 @@ import onnxruntime
 import torch
 import transformers
 from common import add_release, isogloss, lines, minilm, write_texts
+from onnxruntime.quantization import quantize_dynamic
 from onnxruntime.transformers import optimizer
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
-MAX_TOKENS, BATCH, THREADS = 256, 32, 2
+MAX_TOKENS, BATCH = 256, 32
 
 
 def sample(paths, n):
@@ -51,7 +53,7 @@ def sample(paths, n):
 class Onnx:
     """ONNX Runtime as one would use it: exported once, fused by its optimiser for BERT, batches sorted by length."""
 
-    def __init__(self, folder, scratch):
+    def __init__(self, folder, scratch, threads):
         model = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
 
         class Hidden(torch.nn.Module):
@@ -75,9 +77,13 @@ class Onnx:
         graph.save_model_to_file(str(fused))
         print("fused:", {name: count for name, count in graph.get_fused_operator_statistics().items() if count})
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
+        options.intra_op_num_threads = threads
+        paths = {"onnxruntime": exported, "onnxruntime fused": fused}
+        for name, path in list(paths.items()):
+            paths[f"{name} int8"] = scratch / f"{path.stem}.int8.onnx"
+            quantize_dynamic(path, paths[f"{name} int8"], per_channel=True)
         self.sessions = {}
-        for name, path in {"onnxruntime": exported, "onnxruntime fused": fused}.items():
+        for name, path in paths.items():
             self.sessions[name] = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
         self.tokenizer = tokenizer(folder)
 
@@ -112,9 +118,10 @@ def main():
     parser.add_argument("corpora", nargs="+", type=Path)
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=2)
     add_release(parser)
     a = parser.parse_args()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(a.threads)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     warnings.simplefilter("ignore")
@@ -124,18 +131,22 @@ def main():
     deciles = " ".join(str(round(q)) for q in statistics.quantiles(lengths, n=10))
     print(f"{len(texts)} passages, {sum(lengths)} tokens, deciles {deciles}, cut at {MAX_TOKENS}", flush=True)
     reference = SentenceTransformer(str(folder), device="cpu")
+    narrow = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.bfloat16})
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        onnx = Onnx(folder, scratch)
+        onnx = Onnx(folder, scratch, a.threads)
 
-        def ours(part):
-            write_texts(scratch / "passages.jsonl", part)
-            target = scratch / f"vectors{len(seconds['isogloss'])}"
-            _, s, _ = isogloss(
-                a.release, "encode", folder, scratch / "passages.jsonl", "--out", target, "--format", "npy",
-                "--threads", THREADS,
-            )
-            return s, np.load(target / "vectors.npy")
+        def ours(precision):
+            def run(part):
+                write_texts(scratch / "passages.jsonl", part)
+                target = Path(tempfile.mkdtemp(dir=scratch)) / "vectors"
+                _, s, _ = isogloss(
+                    a.release, "encode", folder, scratch / "passages.jsonl", "--out", target, "--format", "npy",
+                    "--threads", a.threads, "--precision", precision,
+                )
+                return s, np.load(target / "vectors.npy")
+
+            return run
 
         def timed(encode):
             def run(part):
@@ -145,31 +156,31 @@ def main():
 
             return run
 
-        sides = {"isogloss": ours, "sentence-transformers": timed(lambda t: reference.encode(t, batch_size=BATCH))}
+        sides = {f"isogloss {precision}": ours(precision) for precision in ["f32", "bf16", "int8"]}
+        sides["sentence-transformers"] = timed(lambda t: reference.encode(t, batch_size=BATCH))
+        sides["sentence-transformers bf16"] = timed(lambda t: narrow.encode(t, batch_size=BATCH).astype(np.float32))
         for name in onnx.sessions:
             sides[name] = timed(lambda t, name=name: onnx.encode(name, t))
         seconds = {name: [] for name in sides}
-        for encode in list(sides.values())[1:]:
-            encode(texts[:BATCH])
+        for name, encode in sides.items():
+            if not name.startswith("isogloss"):
+                encode(texts[:BATCH])
         agreement = {name: 1.0 for name in sides}
         for r in range(a.rounds):
             part = texts[r :: a.rounds]
             for name, encode in sides.items():
                 s, vectors = encode(part)
                 seconds[name].append(s)
-                first = vectors if name == "isogloss" else first
+                first = vectors if name == "isogloss f32" else first
                 agreement[name] = min(agreement[name], float((first * vectors).sum(1).min()))
             print("round", r + 1, *(f"{name} {times[-1]:.2f} s" for name, times in seconds.items()), sep="  ", flush=True)
+    print(f"{'':26} {'seconds':>8} {'tokens/s':>9} {'cosine':>9}   of isogloss f32, bf16, int8 the speed to it: of all, median of the rounds")
     for name, times in seconds.items():
-        ratios = [t / s for t, s in zip(times, seconds["isogloss"], strict=True)]
-        parts = " ".join(f"{t:.1f}" for t in times)
-        print(f"{name:21} {sum(times):7.1f} s {sum(lengths) / sum(times):7.0f} tokens/s   ({parts})", end="")
-        if name != "isogloss":
-            print(
-                f"   isogloss is {sum(times) / sum(seconds['isogloss']):.2f}x as fast"
-                f" (median of the rounds {statistics.median(ratios):.2f}x, least cosine {agreement[name]:.7f})", end="",
-            )
-        print()
+        speeds = []
+        for other in list(seconds.values())[:3]:
+            ratios = statistics.median(t / s for t, s in zip(times, other, strict=True))
+            speeds.append(f"{sum(times) / sum(other):6.2f}x {ratios:5.2f}x")
+        print(f"{name:26} {sum(times):8.1f} {sum(lengths) / sum(times):9.0f} {agreement[name]:9.6f}   {'  '.join(speeds)}")
 
 
 main()

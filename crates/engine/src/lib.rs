@@ -10,6 +10,8 @@ pub mod op;
 pub mod optim;
 mod packed;
 mod parallel;
+mod precision;
+mod product;
 mod random;
 pub mod schedule;
 mod tensor;
@@ -18,6 +20,7 @@ pub use buffer::Buffer;
 pub use cpu::{ISA_VARIABLE, Isa, with_isa};
 pub use packed::Packed;
 pub use parallel::sequential;
+pub use precision::Precision;
 pub use random::Key;
 pub use tensor::{DType, Device, Gradients, Tensor, no_grad};
 

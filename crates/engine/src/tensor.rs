@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
 use crate::parallel::{self, Shared};
+use crate::precision::Precision;
+use crate::product::Panels;
 
 /// Where a tensor's elements live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,10 @@ struct Inner {
     needs_grad: bool,
     record: Option<Record>,
     /// The transposed matrix in panels, kept for weights that are used without a gradient.
-    panels: OnceLock<(Isa, Buffer)>,
+    panels: OnceLock<Panels>,
+    precision: Precision,
+    /// Precision of the product that this is the result of.
+    computed_in: Precision,
 }
 
 /// A dense row-major tensor: a shared handle, cheap to clone.
@@ -77,6 +82,8 @@ impl Tensor {
             needs_grad,
             record,
             panels: OnceLock::new(),
+            precision: Precision::F32,
+            computed_in: Precision::F32,
         }))
     }
 
@@ -174,10 +181,35 @@ impl Tensor {
         Tensor::parameter(self.data().to_vec(), self.shape())
     }
 
-    /// The packed panels of this weight, made by `pack` at the first call.
-    pub(crate) fn panels(&self, isa: Isa, pack: impl FnOnce() -> Buffer) -> Option<&[f32]> {
-        let (packed_for, buffer) = self.0.panels.get_or_init(|| (isa, pack()));
-        (*packed_for == isa).then_some(buffer)
+    /// The packed panels of this weight, made by `pack` at the first call; `None` if they were made for another instruction set.
+    pub(crate) fn panels(&self, isa: Isa, pack: impl FnOnce() -> Panels) -> Option<&Panels> {
+        Some(self.0.panels.get_or_init(pack)).filter(|panels| panels.are_for(isa, self.precision()))
+    }
+
+    /// In which precision [`crate::op::linear`] multiplies with this tensor as its weight; the elements are f32 in any case.
+    pub fn precision(&self) -> Precision {
+        self.0.precision
+    }
+
+    /// Changes [`Tensor::precision`].
+    ///
+    /// # Panics
+    /// If another handle shares the tensor.
+    pub fn set_precision(&mut self, precision: Precision) {
+        let inner = Arc::get_mut(&mut self.0).expect("nobody else holds the tensor");
+        inner.panels = OnceLock::new();
+        inner.precision = precision;
+    }
+
+    /// The precision of the product that this is the result of; f32 for anything else.
+    pub(crate) fn computed_in(&self) -> Precision {
+        self.0.computed_in
+    }
+
+    /// This result, just made, as that of a product in `precision`.
+    pub(crate) fn with_computed_in(mut self, precision: Precision) -> Tensor {
+        Arc::get_mut(&mut self.0).expect("a result just made").computed_in = precision;
+        self
     }
 
     /// Walks the record backwards from this scalar and adds to `gradients`, for every parameter reached.

@@ -3,6 +3,7 @@
 use crate::exit::Fault;
 use isogloss_dense::calibration::Missing;
 use isogloss_dense::{EncodeOptions, Side};
+use isogloss_engine::Precision;
 use isogloss_ir::{Error, Lang};
 use isogloss_model::{BiEncoder, CALIBRATION_FILE, Overrides, Pooling};
 use std::fs;
@@ -24,12 +25,21 @@ pub struct ModelOptions {
     /// Longest text in tokens; the rest of a longer one is cut off.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub max_tokens: Option<usize>,
+
+    /// Number format of the products with the model's weights [default: f32, or that of the vectors searched].
+    #[arg(long, value_name = "f32|bf16|int8")]
+    pub precision: Option<Precision>,
 }
 
 impl ModelOptions {
     /// As the model takes them.
     pub fn overrides(&self) -> Overrides {
-        Overrides { pooling: self.pooling, normalize: self.normalize, max_tokens: self.max_tokens }
+        Overrides {
+            pooling: self.pooling,
+            normalize: self.normalize,
+            max_tokens: self.max_tokens,
+            precision: self.precision,
+        }
     }
 }
 
@@ -126,12 +136,16 @@ impl Model {
             .encoder
             .calibration()
             .map_or(String::new(), |calibration| format!(" {CALIBRATION_SETTING}{}", calibration.plan().method));
+        let precision = match self.encoder.precision() {
+            Precision::F32 => String::new(),
+            other => format!(" {PRECISION_SETTING}{other}"),
+        };
         EncodeOptions {
             model: self.name.clone(),
             model_hash: self.hash.clone(),
             side,
             pooling: layout.pooling.to_string(),
-            settings: format!("normalize={} max_tokens={length}{calibration}", layout.normalize),
+            settings: format!("normalize={} max_tokens={length}{calibration}{precision}", layout.normalize),
             ..EncodeOptions::default()
         }
     }
@@ -144,6 +158,14 @@ pub fn normalized(settings: &str) -> Option<bool> {
 
 /// Before the method of a calibration in settings.
 const CALIBRATION_SETTING: &str = "calibration=";
+
+/// Before the precision in settings, where it is not f32.
+const PRECISION_SETTING: &str = "precision=";
+
+/// The precision of the model that made vectors stored under these settings.
+pub fn precision(settings: &str) -> Option<Precision> {
+    settings.split_whitespace().find_map(|setting| setting.strip_prefix(PRECISION_SETTING)?.parse().ok())
+}
 
 /// The method of the calibration of vectors stored under these settings.
 pub fn calibrated(settings: &str) -> Option<&str> {
@@ -238,10 +260,12 @@ mod tests {
     }
 
     #[test]
-    fn settings_tell_of_normalisation() {
+    fn settings_tell_of_normalisation_calibration_and_precision() {
         assert_eq!(normalized("normalize=true max_tokens=none"), Some(true));
         assert_eq!(normalized(""), None);
         assert_eq!(calibrated("normalize=true max_tokens=9 calibration=scale"), Some("scale"));
         assert_eq!(calibrated("normalize=true max_tokens=9"), None);
+        assert_eq!(precision("normalize=true max_tokens=9 precision=bf16"), Some(Precision::Bf16));
+        assert_eq!(precision("normalize=true max_tokens=9"), None);
     }
 }

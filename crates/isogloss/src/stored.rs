@@ -1,7 +1,7 @@
 //! Vectors on disk and the model that they are of.
 
 use crate::exit::Fault;
-use crate::model::{CalibrationOptions, Model, ModelOptions, calibrated, normalized};
+use crate::model::{CalibrationOptions, Model, ModelOptions, calibrated, normalized, precision};
 use isogloss_dense::{Manifest, Side};
 use isogloss_model::CALIBRATION_FILE;
 use std::path::Path;
@@ -11,7 +11,7 @@ pub fn is_vectors(corpus: &Path) -> bool {
     ["plan.json", "manifest.json"].iter().any(|name| corpus.join(name).exists())
 }
 
-/// The model, set as it was when it encoded the documents' vectors in `corpus`.
+/// The model, set as it was when it encoded the documents' vectors in `corpus`; another precision may be asked for.
 ///
 /// # Errors
 /// They are another model's, or of queries, or other settings are asked for; or the model cannot be loaded.
@@ -43,6 +43,7 @@ pub fn load_for(
     let mut overrides = options.overrides();
     overrides.pooling = plan.pooling.parse().ok();
     overrides.normalize = stored.or(overrides.normalize);
+    overrides.precision = overrides.precision.or_else(|| precision(&plan.settings));
     let model = Model::load_calibrated(name, &overrides, &applied)?;
     if model.hash != plan.model_hash {
         let problem = format!(

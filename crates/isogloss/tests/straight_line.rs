@@ -59,6 +59,35 @@ fn options_reach_the_vectors_and_the_search_follows_them() {
 }
 
 #[test]
+fn narrower_products_are_stored_with_the_vectors_and_the_search_follows_them() {
+    let sandbox = Sandbox::with_data();
+    let narrow = transformer_run("out", 2).replacen("[model.new]", "[model]\nprecision = \"bf16\"\n[model.new]", 1);
+    sandbox.write("run.toml", narrow);
+    sandbox.ok("train run.toml");
+    assert!(String::from_utf8(sandbox.read("out/run.toml")).unwrap().contains("precision = \"bf16\""));
+    let mut all = Vec::new();
+    for precision in ["f32", "bf16", "int8"] {
+        sandbox.ok(&format!("encode out/model corpus.jsonl --out {precision} --precision {precision}"));
+        let store = VectorStore::open(&sandbox.path(precision)).unwrap();
+        let settings = store.manifest().plan.settings.clone();
+        assert_eq!(settings.contains(&format!("precision={precision}")), precision != "f32", "{settings}");
+        all.push((0..store.rows()).flat_map(|row| store.row(row)).collect::<Vec<f32>>());
+        let search =
+            |line: &str| sandbox.ok(&format!("search --model out/model --queries queries.jsonl --k 3 --corpus {line}"));
+        assert_eq!(search(precision), search(&format!("{precision} --precision {precision}")));
+        assert_eq!(search(precision), search(&format!("corpus.jsonl --precision {precision}")));
+    }
+    for narrow in &all[1..] {
+        assert_ne!(*narrow, all[0]);
+        for (a, b) in narrow.chunks(32).zip(all[0].chunks(32)) {
+            let cosine: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
+            assert!(cosine > 0.99, "{cosine}");
+        }
+    }
+    common::refused(&sandbox, "encode out/model corpus.jsonl --out x --precision f16", &["f16", "f32, bf16, int8"]);
+}
+
+#[test]
 fn every_thread_count_and_a_second_run_give_the_same_bytes() {
     let sandbox = Sandbox::with_data();
     for (out, threads) in [("a", 1), ("b", 3)] {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use isogloss_dense::calibration::{Calibration, Missing};
 use isogloss_dense::{Encoder, EncoderError, Side, Vectors};
 use isogloss_engine::op::{self, Activation};
-use isogloss_engine::{Key, Packed, Tensor, no_grad, sequential};
+use isogloss_engine::{Key, Packed, Precision, Tensor, no_grad, sequential};
 use isogloss_ir::Lang;
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::bert::Bert;
 use crate::config::{Activation as Inner, ArchitectureConfig};
 use crate::error::{Error, Result};
 use crate::folder::{DenseActivation, FolderLayout, read_calibration, write_calibration};
-use crate::layers::{Linear, Named, NamedMut, Source, Stack, unstacked};
+use crate::layers::{Linear, Named, NamedMut, Source, Stack, precision_of, unstacked};
 use crate::masked_lm_head::MaskedLmHead;
 use crate::modern_bert::ModernBert;
 use crate::pooling::Pooling;
@@ -53,6 +53,8 @@ pub struct Overrides {
     pub normalize: Option<bool>,
     /// Longest text in tokens.
     pub max_tokens: Option<usize>,
+    /// In which format products with weights are computed; f32 if not given.
+    pub precision: Option<Precision>,
 }
 
 fn pooling_op(pooling: Pooling) -> op::Pooling {
@@ -129,7 +131,9 @@ impl BiEncoder {
         if let Some(limit) = overrides.max_tokens {
             layout.max_tokens = Some(layout.architecture.max_tokens().map_or(limit, |most| most.min(limit)));
         }
-        BiEncoder::from_layout(layout, &folder)
+        let mut model = BiEncoder::from_layout(layout, &folder)?;
+        model.set_precision(overrides.precision.unwrap_or_default());
+        Ok(model)
     }
 
     fn from_layout(layout: FolderLayout, folder: &Path) -> Result<BiEncoder> {
@@ -157,12 +161,29 @@ impl BiEncoder {
         Ok(BiEncoder { tokenizer, backbone, dense, layout, calibration, missing })
     }
 
-    /// The model as saved in another folder, with this one's overrides gone.
+    /// The model as saved in another folder, with this one's overrides gone but for the precision.
     ///
     /// # Errors
     /// As [`BiEncoder::load`].
     pub fn reload(&self, folder: &Path) -> Result<BiEncoder> {
-        BiEncoder::from_layout(FolderLayout::read(folder, None)?, folder)
+        let mut model = BiEncoder::from_layout(FolderLayout::read(folder, None)?, folder)?;
+        model.set_precision(self.precision());
+        Ok(model)
+    }
+
+    /// In which format products with weights are computed.
+    pub fn precision(&self) -> Precision {
+        precision_of(&self.parameters())
+    }
+
+    /// Changes it. Weights are f32 in any case, and are saved so.
+    ///
+    /// # Panics
+    /// If a weight is shared, by a recorded operation say.
+    pub fn set_precision(&mut self, precision: Precision) {
+        let dense = self.dense.iter_mut().map(|(linear, _)| &mut linear.weight);
+        let backbone = self.backbone.parameters_mut().into_iter().map(|(_, parameter)| parameter);
+        backbone.chain(dense).for_each(|weight| weight.set_precision(precision));
     }
 
     /// What the model's folder says of it.

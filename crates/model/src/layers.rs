@@ -1,7 +1,7 @@
 //! The layers that encoders are made of: parameters by name, and the operation on them.
 
 use isogloss_engine::op::{self, Activation};
-use isogloss_engine::{Buffer, Key, Tensor};
+use isogloss_engine::{Buffer, Key, Precision, Tensor};
 
 use crate::error::Result;
 use crate::weights::Checkpoint;
@@ -72,6 +72,11 @@ pub(crate) fn unstacked<'a>(parameters: Named<'a>, stacks: &[Stack]) -> Vec<(Str
 pub type Named<'a> = Vec<(String, &'a Tensor)>;
 /// The same, to change.
 pub type NamedMut<'a> = Vec<(String, &'a mut Tensor)>;
+
+/// The precision that a model's parameters were given, all the same.
+pub(crate) fn precision_of(parameters: &Named) -> Precision {
+    parameters.first().map_or_else(Precision::default, |(_, parameter)| parameter.precision())
+}
 
 /// An affine map.
 pub(crate) struct Linear {

@@ -8,7 +8,7 @@ mod prompt;
 
 use std::path::{Path, PathBuf};
 
-use isogloss_engine::{Key, Packed, Tensor, op};
+use isogloss_engine::{Key, Packed, Precision, Tensor, op};
 use serde_json::json;
 
 pub use beam::Beams;
@@ -19,6 +19,7 @@ use crate::config::Mt5Config;
 use crate::error::{Error, Result};
 use crate::folder::{copy_tokenizer, write_folder, write_json};
 use crate::hub;
+use crate::layers::precision_of;
 use crate::mt5::Mt5;
 use crate::tokens::{TokenIds, Tokenizer};
 use crate::weights::{Checkpoint, write_safetensors};
@@ -81,7 +82,17 @@ impl Seq2Seq {
     /// # Errors
     /// As [`Seq2Seq::load`].
     pub fn reload(&self, folder: &Path) -> Result<Seq2Seq> {
-        Seq2Seq::read(folder, self.max_tokens)
+        let mut model = Seq2Seq::read(folder, self.max_tokens)?;
+        model.set_precision(precision_of(&self.model.parameters()));
+        Ok(model)
+    }
+
+    /// Changes the format in which products with weights are computed; at first it is f32.
+    ///
+    /// # Panics
+    /// If a weight is shared, by a recorded operation say.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.model.parameters_mut().into_iter().for_each(|(_, weight)| weight.set_precision(precision));
     }
 
     /// The network.

@@ -1,16 +1,17 @@
-//! Times encoder forward passes and training steps of fresh models, for benches/peers/engine.py: prints `name seconds` per repetition.
+//! Times encoder forward passes and training steps of fresh models, for benches/peers/engine.py: prints `name seconds
+//! processor-seconds` per repetition.
 //!
-//! Arguments: `forward|train`, hidden, heads, layers, sequences, tokens per sequence, repetitions.
+//! Arguments: `forward|train`, hidden, heads, layers, sequences, tokens per sequence, repetitions, precision.
 
 use std::time::Instant;
 
 use isogloss_engine::op::{self, Activation};
 use isogloss_engine::optim::{AdamW, AdamWConfig};
-use isogloss_engine::{Gradients, Key, Packed, no_grad, sequential};
+use isogloss_engine::{Gradients, Key, Packed, Precision, no_grad, sequential};
 use isogloss_model::{Bert, BertConfig, BertFamily, Positions};
 use rayon::prelude::*;
 
-fn config(hidden_size: usize, heads: usize, layers: usize) -> BertConfig {
+fn config(hidden_size: usize, heads: usize, layers: usize, length: usize) -> BertConfig {
     BertConfig {
         family: BertFamily::Bert,
         vocab_size: 30522,
@@ -18,7 +19,7 @@ fn config(hidden_size: usize, heads: usize, layers: usize) -> BertConfig {
         layers,
         heads,
         intermediate_size: 4 * hidden_size,
-        max_position_embeddings: 512,
+        max_position_embeddings: length.max(512),
         type_vocab_size: 2,
         layer_norm_eps: 1e-12,
         activation: isogloss_model::Activation::Gelu,
@@ -29,15 +30,27 @@ fn config(hidden_size: usize, heads: usize, layers: usize) -> BertConfig {
     }
 }
 
+/// Seconds that the threads of this process have computed.
+fn processor_seconds() -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let nanoseconds = threads.filter_map(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        stat.split(' ').next()?.parse::<f64>().ok()
+    });
+    nanoseconds.sum::<f64>() * 1e-9
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let number = |i: usize| args[i].parse::<usize>().expect("a number");
     let (rows, length) = (number(5), number(6));
-    let mut model = Bert::fresh(&config(number(2), number(3), number(4)), Key::new(1));
+    let mut model = Bert::fresh(&config(number(2), number(3), number(4), length), Key::new(1));
+    let precision: Precision = args[8].parse().expect("a precision");
+    model.parameters_mut().into_iter().for_each(|(_, weight)| weight.set_precision(precision));
     let ids: Vec<u32> = (0..rows * length).map(|i| Key::new(2).below(i as u64, 30_000) as u32).collect();
     let mut optimizer = AdamW::new(AdamWConfig::default());
     for _ in 0..number(7) {
-        let start = Instant::now();
+        let (start, computed) = (Instant::now(), processor_seconds());
         match args[1].as_str() {
             "forward" => {
                 // As BiEncoder::encode does: chunks of about 512 tokens, one core each.
@@ -60,7 +73,8 @@ fn main() {
                 optimizer.step(model.parameters_mut(), &gradients, 1e-5, 1.0);
             }
         }
-        println!("{} {:.6}", args[1], start.elapsed().as_secs_f64());
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{} {seconds:.6} {:.6}", args[1], processor_seconds() - computed);
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|l| l.starts_with("VmHWM")).unwrap_or("VmHWM: unknown");

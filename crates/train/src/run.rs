@@ -139,6 +139,7 @@ pub fn start_model(config: &RunConfig) -> Result<BiEncoder> {
         pooling: config.model.pooling.as_deref().map(str::parse).transpose()?,
         normalize: config.model.normalize,
         max_tokens: config.model.max_tokens,
+        precision: None,
     };
     let mut model = match (&config.model.path, &config.model.new) {
         (Some(path), _) => BiEncoder::load(path, &overrides)?,
@@ -146,6 +147,7 @@ pub fn start_model(config: &RunConfig) -> Result<BiEncoder> {
         (None, None) => return Err(Error::value("model", "needs path or new")),
     };
     model.set_prompts(config.model.query_prompt.as_deref(), config.model.passage_prompt.as_deref());
+    model.set_precision(config.model.precision()?);
     Ok(model)
 }
 
@@ -165,6 +167,7 @@ fn start_generator(config: &RunConfig, tasks: &[TaskConfig]) -> Result<Seq2Seq> 
         _ => None,
     });
     model.set_prompt(prompt);
+    model.set_precision(config.model.precision()?);
     Ok(model)
 }
 

@@ -96,7 +96,7 @@ fn saved(model: &BiEncoder) -> Vec<u8> {
 }
 
 fn overrides() -> Overrides {
-    Overrides { pooling: Some(Pooling::Mean), normalize: Some(false), max_tokens: None }
+    Overrides { pooling: Some(Pooling::Mean), normalize: Some(false), max_tokens: None, ..Overrides::default() }
 }
 
 fn run(name: &str, decay: Decay, accumulation: usize, chunk_tokens: Option<usize>) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use isogloss_dense::{Encoder, Side, translation_accuracy};
 use isogloss_engine::optim::{AdamW, AdamWConfig};
-use isogloss_engine::{Gradients, Isa, Key, with_isa};
+use isogloss_engine::{Gradients, Isa, Key, Precision, with_isa};
 use isogloss_ir::Example;
 use isogloss_model::{BiEncoder, FolderLayout, Overrides, Pooling};
 use isogloss_train::recipes::{Contrastive, ContrastiveConfig};
@@ -71,6 +71,36 @@ fn cached_gradients_are_the_direct_ones_with_dropout_and_ragged_chunks() {
 }
 
 #[test]
+fn gradients_in_bf16_are_near_those_in_f32_and_the_same_in_chunks_and_on_any_number_of_threads() {
+    for name in ["xlmr", "bert", "modernbert"] {
+        let (exact, mut model) = (fresh(name), fresh(name));
+        model.set_precision(Precision::Bf16);
+        let (loss, direct) = gradients(&model, options(None, true));
+        let (exact_loss, expected) = gradients(&exact, options(None, true));
+        assert!(loss != exact_loss && (loss - exact_loss).abs() < 0.02 * exact_loss, "{name}: {loss} {exact_loss}");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let (_, threaded) = pool.install(|| gradients(&model, options(None, true)));
+        let (chunked_loss, cached) = gradients(&model, options(Some(70), true));
+        assert!((chunked_loss - loss).abs() < 1e-5 * loss, "{name}: {chunked_loss} {loss}");
+        for ((parameter, tensor), (_, of_exact)) in model.parameters().into_iter().zip(exact.parameters()) {
+            let of = |gradients: &Gradients, tensor| gradients.get(tensor).unwrap().data().to_vec();
+            let (a, b, c) = (of(&direct, tensor), of(&expected, of_exact), of(&cached, tensor));
+            assert_eq!(a, of(&threaded, tensor), "{name} {parameter}");
+            // The gradient of a key bias is zero but for rounding.
+            if !parameter.ends_with("qkv.bias") {
+                assert!(cosine(&a, &b) > 0.999, "{name} {parameter}: {} to f32", cosine(&a, &b));
+                assert!(cosine(&a, &c) > 0.99999, "{name} {parameter}: {} in chunks", cosine(&a, &c));
+            }
+        }
+    }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
 fn every_parameter_moves_and_the_result_is_the_same_each_time() {
     for name in ["xlmr", "bert", "modernbert"] {
         let step = || {
@@ -104,10 +134,12 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn eight_examples_are_learnt_by_heart_on_every_instruction_set() {
-    for isa in Isa::available() {
+fn eight_examples_are_learnt_by_heart_on_every_instruction_set_in_f32_and_bf16() {
+    let bf16 = Isa::available().into_iter().map(|isa| (isa, Precision::Bf16));
+    for (isa, precision) in Isa::available().into_iter().map(|isa| (isa, Precision::F32)).chain(bf16) {
         with_isa(isa, || {
             let (mut model, mut recipe, examples) = (fresh("xlmr"), recipe(), examples());
+            model.set_precision(precision);
             let mut optimizer = AdamW::new(AdamWConfig::default());
             let mut loss = f32::INFINITY;
             for _ in 0..100 {
@@ -117,7 +149,7 @@ fn eight_examples_are_learnt_by_heart_on_every_instruction_set() {
                 optimizer.step(model.parameters_mut(), &gradients, 3e-3, 1.0);
                 loss = value.total.item();
             }
-            assert!(loss < 0.05, "{isa}: loss {loss}");
+            assert!(loss < 0.05, "{isa} {precision}: loss {loss}");
             let encode = |texts: Vec<&str>| model.encode(&texts, Side::Doc).unwrap();
             let queries = encode(examples.iter().map(|e| e.query.as_str()).collect());
             let positives = encode(examples.iter().map(|e| e.positives[0].as_str()).collect());
@@ -130,7 +162,12 @@ fn eight_examples_are_learnt_by_heart_on_every_instruction_set() {
 fn overrides_reach_the_vectors() {
     let dir = golden("xlmr");
     let load = |normalize| {
-        let overrides = Overrides { pooling: Some(Pooling::Cls), normalize: Some(normalize), max_tokens: Some(8) };
+        let overrides = Overrides {
+            pooling: Some(Pooling::Cls),
+            normalize: Some(normalize),
+            max_tokens: Some(8),
+            ..Overrides::default()
+        };
         BiEncoder::load(dir.to_str().unwrap(), &overrides).unwrap()
     };
     let norm = |model: &BiEncoder| {

@@ -1,10 +1,15 @@
 //! Attention of one head of one sequence to itself or another, forward and backward, in blocks of query rows: the
 //! probabilities of a block exist only while they are used, so memory grows with length, not with its square.
 
-use super::gemm::{self, View};
+use super::gemm::View;
 use super::{Isa, rows};
 use crate::buffer::Buffer;
+use crate::precision::Precision;
 use crate::random::{Dropout, Key};
+
+mod products;
+
+use products::{Products, reserve};
 
 /// Query rows handled at once.
 const ROWS: usize = 64;
@@ -34,6 +39,8 @@ pub(crate) struct Head<'a> {
     pub bias: Option<Bias<'a>>,
     /// Dropout of the probabilities, keyed by sequence and head.
     pub dropout: Option<Dropout>,
+    /// Format of the products, f32 or bf16.
+    pub precision: Precision,
 }
 
 /// What is added to the score of query `i` and key `j`: `values[centre + j − i]`.
@@ -57,19 +64,22 @@ pub(crate) struct Scratch {
     values: Buffer,
     scores: Buffer,
     slopes: Buffer,
+    rounded: Buffer,
 }
 
 impl Default for Scratch {
     fn default() -> Scratch {
-        Scratch { keys: Buffer::zeros(0), values: Buffer::zeros(0), scores: Buffer::zeros(0), slopes: Buffer::zeros(0) }
+        let [keys, values, scores, slopes, rounded] = std::array::from_fn(|_| Buffer::zeros(0));
+        Scratch { keys, values, scores, slopes, rounded }
     }
 }
 
-fn reserve(buffer: &mut Buffer, n: usize) -> *mut f32 {
-    if buffer.len() < n {
-        *buffer = Buffer::scratch(n);
+#[cfg(test)]
+impl Scratch {
+    /// Elements held.
+    pub(crate) fn elements(&self) -> usize {
+        [&self.keys, &self.values, &self.scores, &self.slopes, &self.rounded].iter().map(|buffer| buffer.len()).sum()
     }
-    buffer.as_mut_ptr()
 }
 
 impl Head<'_> {
@@ -132,18 +142,6 @@ impl Head<'_> {
     }
 }
 
-/// Packs `rows` of `B[k, n]` for [`gemm::gemm`].
-///
-/// # Safety
-/// `view` addresses k × n elements.
-unsafe fn pack(isa: Isa, k: usize, n: usize, view: View, to: &mut Buffer) -> *const f32 {
-    let lanes = isa.lanes();
-    let packed = reserve(to, gemm::packed_len(lanes, k, n));
-    // SAFETY: the buffer has the packed length.
-    unsafe { gemm::pack_panels(isa, k, n, view, 0, gemm::panels(lanes, n), packed) };
-    packed
-}
-
 /// Writes `softmax(scale·QKᵀ + bias)·V` of one head to `out` and the logarithm of each row's normaliser to `log_sums` (stride `heads`).
 ///
 /// # Safety
@@ -158,7 +156,8 @@ pub(crate) unsafe fn forward(
     scratch: &mut Scratch,
 ) {
     let width = head.width;
-    let Scratch { keys, values, scores, .. } = scratch;
+    let Scratch { keys, values, scores, rounded, .. } = scratch;
+    let mut products = Products { isa, precision: head.precision, rounded };
     let mut packed: Option<(usize, usize, *const f32, *const f32)> = None;
     let mut start = 0;
     while start < head.queries {
@@ -172,13 +171,13 @@ pub(crate) unsafe fn forward(
                 _ => {
                     let key = View { ptr: from.key.add(lo * head.key_stride), row: 1, col: head.key_stride };
                     let value = View { ptr: from.value.add(lo * head.key_stride), row: head.key_stride, col: 1 };
-                    (pack(isa, width, n, key, keys), pack(isa, n, width, value, values))
+                    (products.pack((width, n), key, keys), products.pack((n, width), value, values))
                 }
             };
             packed = Some((lo, hi, k, v));
             let s = reserve(scores, (end - start) * n);
             let q = View { ptr: from.query.add(start * head.query_stride), row: head.query_stride, col: 1 };
-            gemm::gemm(isa, end - start, n, width, q, k, s, n, false);
+            products.multiply((end - start, n, width), q, k, (s, n), false);
             let scale = head.add_bias(isa, s, (start, end), (lo, hi));
             head.hide(s, (start, end), (lo, hi));
             for row in start..end {
@@ -189,7 +188,8 @@ pub(crate) unsafe fn forward(
                 }
             }
             let p = View { ptr: s, row: n, col: 1 };
-            gemm::gemm(isa, end - start, width, n, p, v, out.add(start * head.out_stride), head.out_stride, false);
+            let to = (out.add(start * head.out_stride), head.out_stride);
+            products.multiply((end - start, width, n), p, v, to, false);
         }
         start = end;
     }
@@ -214,7 +214,8 @@ pub(crate) unsafe fn backward(
 ) {
     let (width, query_stride, key_stride, out_stride) =
         (head.width, head.query_stride, head.key_stride, head.out_stride);
-    let Scratch { keys, values, scores, slopes } = scratch;
+    let Scratch { keys, values, scores, slopes, rounded } = scratch;
+    let mut products = Products { isa, precision: head.precision, rounded };
     // SAFETY: every pointer below stays within the head's rows of the sequence or within sized scratch.
     unsafe {
         for row in 0..head.keys {
@@ -234,10 +235,10 @@ pub(crate) unsafe fn backward(
             let p = reserve(scores, m * n);
             let d = reserve(slopes, m * n);
             // Probabilities again, from the stored normalisers, and the gradient at them.
-            let packed = pack(isa, width, n, View { ptr: key, row: 1, col: key_stride }, keys);
-            gemm::gemm(isa, m, n, width, q, packed, p, n, false);
-            let packed = pack(isa, width, n, View { ptr: value, row: 1, col: key_stride }, values);
-            gemm::gemm(isa, m, n, width, dy, packed, d, n, false);
+            let packed = products.pack((width, n), View { ptr: key, row: 1, col: key_stride }, keys);
+            products.multiply((m, n, width), q, packed, (p, n), false);
+            let packed = products.pack((width, n), View { ptr: value, row: 1, col: key_stride }, values);
+            products.multiply((m, n, width), dy, packed, (d, n), false);
             let scale = head.add_bias(isa, p, (start, end), (lo, hi));
             head.hide(p, (start, end), (lo, hi));
             let mut dropped = Vec::new();
@@ -264,13 +265,16 @@ pub(crate) unsafe fn backward(
             let used = if dropped.is_empty() { p.cast_const() } else { dropped.as_ptr() };
             // dV += Pᵀ·dO, dK += dSᵀ·Q, dQ = dS·K
             let transposed = |ptr| View { ptr, row: 1, col: n };
-            let packed = pack(isa, m, width, dy, keys);
-            gemm::gemm(isa, n, width, m, transposed(used), packed, to.value.add(lo * key_stride), key_stride, true);
-            let packed = pack(isa, m, width, q, keys);
-            gemm::gemm(isa, n, width, m, transposed(d), packed, to.key.add(lo * key_stride), key_stride, true);
-            let packed = pack(isa, n, width, View { ptr: key, row: key_stride, col: 1 }, keys);
+            let packed = products.pack((m, width), dy, keys);
+            let to_value = (to.value.add(lo * key_stride), key_stride);
+            products.multiply((n, width, m), transposed(used), packed, to_value, true);
+            let packed = products.pack((m, width), q, keys);
+            let to_key = (to.key.add(lo * key_stride), key_stride);
+            products.multiply((n, width, m), transposed(d), packed, to_key, true);
+            let packed = products.pack((n, width), View { ptr: key, row: key_stride, col: 1 }, keys);
             let ds = View { ptr: d, row: n, col: 1 };
-            gemm::gemm(isa, m, width, n, ds, packed, to.query.add(start * query_stride), query_stride, false);
+            let to_query = (to.query.add(start * query_stride), query_stride);
+            products.multiply((m, width, n), ds, packed, to_query, false);
             start = end;
         }
     }

@@ -1,10 +1,12 @@
-//! Matrix product of f32 matrices: `C[m,n] (+)= A[m,k] · B[k,n]` with `B` packed into panels.
+//! Matrix product: `C[m,n] (+)= A[m,k] · B[k,n]` with `B` packed into panels.
 //!
+//! Elements are 32 bits: one f32, or what [`super::dot`] multiplies at once of a narrower format, of which `k` counts the groups.
 //! A panel holds `3 × LANES` columns of `B` (the last one fewer, in whole vectors, padded with zeros),
 //! row after row, so that the innermost loop reads it front to back. `A` is read where it lies and broadcast, or,
 //! when it is the transpose of a row-major matrix, from a copy in tiles. The sum over `k` runs in blocks of [`K_BLOCK`], in order, whatever the number of
 //! threads: results do not depend on it. While rows pass over a panel, the next panel is fetched to the second-level cache.
 
+use super::dot::Dot;
 use super::kernels;
 use super::simd::Simd;
 
@@ -17,7 +19,7 @@ pub(crate) const ROW_BLOCK: usize = 128;
 
 /// Steps of the inner loop to one cache line fetched ahead.
 const UNROLL: usize = 4;
-/// f32 elements of a cache line.
+/// Elements of a cache line.
 const LINE: usize = 16;
 /// Rows that a packing loop fetches ahead: they lie on pages of their own, which the processor does not guess.
 const PACK_AHEAD: usize = 8;
@@ -39,7 +41,7 @@ struct Target {
     add: bool,
 }
 
-/// f32 elements of a packed `B[k,n]`.
+/// Elements of a packed `B[k,n]`.
 pub(crate) fn packed_len(lanes: usize, k: usize, n: usize) -> usize {
     n.div_ceil(lanes) * lanes * k
 }
@@ -68,7 +70,7 @@ struct Block {
 /// # Safety
 /// The pointers hold as much.
 #[inline(always)]
-unsafe fn step<S: Simd, const R: usize, const NV: usize>(
+unsafe fn step<S: Simd, D: Dot<S>, const R: usize, const NV: usize>(
     acc: &mut [[S::V; NV]; R],
     a: *const f32,
     row: usize,
@@ -80,7 +82,7 @@ unsafe fn step<S: Simd, const R: usize, const NV: usize>(
         for (i, acc) in acc.iter_mut().enumerate() {
             let x = S::splat(*a.add(i * row));
             for v in 0..NV {
-                acc[v] = S::fma(x, bv[v], acc[v]);
+                acc[v] = D::dot(x, bv[v], acc[v]);
             }
         }
     }
@@ -91,7 +93,7 @@ unsafe fn step<S: Simd, const R: usize, const NV: usize>(
 /// # Safety
 /// `a` addresses R rows of `k` elements by its strides; `b` holds `k` rows of `NV × LANES`.
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const NV: usize>(
+unsafe fn tile<S: Simd, D: Dot<S>, const R: usize, const NV: usize>(
     k: usize,
     a: View,
     b: *const f32,
@@ -103,12 +105,12 @@ unsafe fn tile<S: Simd, const R: usize, const NV: usize>(
         let whole = k / UNROLL;
         for block in 0..whole {
             for p in block * UNROLL..(block + 1) * UNROLL {
-                step::<S, R, NV>(&mut acc, a.ptr.add(p * a.col), a.row, b.add(p * NV * S::LANES));
+                step::<S, D, R, NV>(&mut acc, a.ptr.add(p * a.col), a.row, b.add(p * NV * S::LANES));
             }
             S::prefetch_far(ahead.wrapping_add(block * LINE));
         }
         for p in whole * UNROLL..k {
-            step::<S, R, NV>(&mut acc, a.ptr.add(p * a.col), a.row, b.add(p * NV * S::LANES));
+            step::<S, D, R, NV>(&mut acc, a.ptr.add(p * a.col), a.row, b.add(p * NV * S::LANES));
         }
         acc
     }
@@ -119,7 +121,7 @@ unsafe fn tile<S: Simd, const R: usize, const NV: usize>(
 /// # Safety
 /// As [`tile`]; `c` addresses R rows.
 #[inline(always)]
-unsafe fn tile_to<S: Simd, const R: usize, const NV: usize>(first: usize, a: View, b: Block, c: Target) {
+unsafe fn tile_to<S: Simd, D: Dot<S>, const R: usize, const NV: usize>(first: usize, a: View, b: Block, c: Target) {
     // SAFETY: the function's contract.
     unsafe {
         // By the time the sums are done, their place has come from memory.
@@ -130,15 +132,15 @@ unsafe fn tile_to<S: Simd, const R: usize, const NV: usize>(first: usize, a: Vie
         }
         let fetched = first / R * (b.depth / UNROLL) * LINE;
         let ahead = if fetched < b.len { b.next.wrapping_add(fetched) } else { b.ptr };
-        let acc = tile::<S, R, NV>(b.depth, a, b.ptr, ahead);
+        let acc = tile::<S, D, R, NV>(b.depth, a, b.ptr, ahead);
         for (i, row) in acc.iter().enumerate() {
             for (v, &value) in row.iter().enumerate() {
                 let p = c.ptr.add(i * c.row + v * S::LANES);
                 let width = c.cols - (v * S::LANES).min(c.cols);
                 if width >= S::LANES {
-                    S::store(p, if c.add { S::add(value, S::load(p)) } else { value });
+                    S::store(p, if c.add { D::add(value, S::load(p)) } else { value });
                 } else if width > 0 {
-                    S::store_part(p, width, if c.add { S::add(value, S::load_part(p, width)) } else { value });
+                    S::store_part(p, width, if c.add { D::add(value, S::load_part(p, width)) } else { value });
                 }
             }
         }
@@ -175,7 +177,7 @@ unsafe fn pack_tiles<S: Simd>(rows: usize, depth: usize, a: View, to: *mut f32) 
 /// # Safety
 /// As [`tile_to`] for `m` rows; with `tiles`, `a` was written by [`pack_tiles`].
 #[inline(always)]
-unsafe fn panel<S: Simd, const NV: usize>(m: usize, a: View, tiles: bool, b: Block, c: Target) {
+unsafe fn panel<S: Simd, D: Dot<S>, const NV: usize>(m: usize, a: View, tiles: bool, b: Block, c: Target) {
     // SAFETY: the function's contract.
     unsafe {
         let mut i = 0;
@@ -185,26 +187,44 @@ unsafe fn panel<S: Simd, const NV: usize>(m: usize, a: View, tiles: bool, b: Blo
             let to = Target { ptr: c.ptr.add(i * c.row), ..c };
             let left = m - i;
             if left >= 8 && S::TILE_ROWS >= 8 {
-                tile_to::<S, 8, NV>(i, at, b, to);
+                tile_to::<S, D, 8, NV>(i, at, b, to);
                 i += 8;
             } else if left >= 4 {
-                tile_to::<S, 4, NV>(i, at, b, to);
+                tile_to::<S, D, 4, NV>(i, at, b, to);
                 i += 4;
             } else if left >= 2 {
-                tile_to::<S, 2, NV>(i, at, b, to);
+                tile_to::<S, D, 2, NV>(i, at, b, to);
                 i += 2;
             } else {
-                tile_to::<S, 1, NV>(i, at, b, to);
+                tile_to::<S, D, 1, NV>(i, at, b, to);
                 i += 1;
             }
         }
     }
 }
 
-kernels! {
-    /// `C[m,n] (+)= A[m,k] · B[k,n]`: `c` has rows of `ldc`, `b` is packed by [`pack_panels`]. Without `add`,
-    /// `C` is overwritten; `k = 0` gives zeros.
-    fn gemm<S>(m: usize, n: usize, k: usize, a: View, b: *const f32, c: *mut f32, ldc: usize, add: bool) {
+/// A product to compute: `c` has rows of `ldc`, `b` is packed by [`pack_panels`]. Without `add`, `C` is overwritten; `k = 0` gives zeros.
+#[derive(Clone, Copy)]
+pub(crate) struct Product {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: View,
+    pub b: *const f32,
+    pub c: *mut f32,
+    pub ldc: usize,
+    pub add: bool,
+}
+
+/// Computes a product.
+///
+/// # Safety
+/// The pointers are valid for the stated extents, and the processor has the instructions of `S` and `D`.
+#[inline(always)]
+pub(super) unsafe fn run<S: Simd, D: Dot<S>>(product: Product) {
+    let Product { m, n, k, a, b, c, ldc, add } = product;
+    // SAFETY: the function's contract.
+    unsafe {
         let width = PANEL_VECTORS * S::LANES;
         if k == 0 && !add {
             for i in 0..m {
@@ -237,9 +257,9 @@ kernels! {
                     let bp = Block { ptr, depth, next, len };
                     let to = Target { ptr: c.add(first * ldc + column), row: ldc, cols, add: add || start > 0 };
                     match cols.div_ceil(S::LANES) {
-                        3 => panel::<S, 3>(rows, at, tiles, bp, to),
-                        2 => panel::<S, 2>(rows, at, tiles, bp, to),
-                        _ => panel::<S, 1>(rows, at, tiles, bp, to),
+                        3 => panel::<S, D, 3>(rows, at, tiles, bp, to),
+                        2 => panel::<S, D, 2>(rows, at, tiles, bp, to),
+                        _ => panel::<S, D, 1>(rows, at, tiles, bp, to),
                     }
                     column += cols;
                 }
@@ -248,7 +268,9 @@ kernels! {
             first += rows;
         }
     }
+}
 
+kernels! {
     /// Packs panels `first..last` of `B[k,n]` (any strides) into `to`, the start of the whole packed matrix.
     fn pack_panels<S>(k: usize, n: usize, b: View, first: usize, last: usize, to: *mut f32) {
         let width = PANEL_VECTORS * S::LANES;

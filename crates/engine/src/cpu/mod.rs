@@ -2,9 +2,13 @@
 //! choice among them at run time. Parallelism lives one level up, in [`crate::parallel`].
 
 pub(crate) mod attention;
+pub(crate) mod bf16;
+pub(crate) mod bytes;
+mod dot;
 pub(crate) mod gemm;
 pub(crate) mod lookup;
 pub(crate) mod math;
+pub(crate) mod multiply;
 pub(crate) mod rows;
 pub(crate) mod simd;
 
@@ -81,6 +85,26 @@ impl Isa {
                 widest
             }
             None => widest,
+        }
+    }
+
+    /// Whether the processor multiplies bf16 in this instruction set.
+    pub(crate) fn has_native_bf16(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => is_x86_feature_detected!("avx512bf16"),
+            _ => false,
+        }
+    }
+
+    /// The instruction set whose kernels multiply bytes where this one is in use.
+    pub(crate) fn for_bytes(self) -> Isa {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if is_x86_feature_detected!("avx512vnni") => Isa::Avx512,
+            Isa::Avx512 if Isa::Avx2.is_available() => Isa::Avx2,
+            Isa::Avx2 => Isa::Avx2,
+            _ => Isa::Portable,
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn sum(a: Self::V) -> f32;
     /// Largest lane.
     unsafe fn max_lane(a: Self::V) -> f32;
+    /// The two bf16 values that every lane's bits hold, the lower half first, as f32.
+    unsafe fn bf16_pair(a: Self::V) -> (Self::V, Self::V);
     /// Asks for the cache line at `p`, any address, to come to the first-level cache ahead of its use.
     #[inline(always)]
     unsafe fn prefetch(_p: *const f32) {}
@@ -140,6 +142,10 @@ unsafe impl Simd for Portable {
     unsafe fn max_lane(a: Self::V) -> f32 {
         a.iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
+    #[inline(always)]
+    unsafe fn bf16_pair(a: Self::V) -> (Self::V, Self::V) {
+        (a.map(|x| f32::from_bits(x.to_bits() << 16)), a.map(|x| f32::from_bits(x.to_bits() & 0xffff_0000)))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -233,6 +239,14 @@ mod x86 {
         #[inline(always)]
         unsafe fn max_lane(a: Self::V) -> f32 {
             unsafe { _mm512_reduce_max_ps(a) }
+        }
+        #[inline(always)]
+        unsafe fn bf16_pair(a: Self::V) -> (Self::V, Self::V) {
+            unsafe {
+                let bits = _mm512_castps_si512(a);
+                let high = _mm512_and_si512(bits, _mm512_set1_epi32(0xffff_0000_u32 as i32));
+                (_mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits)), _mm512_castsi512_ps(high))
+            }
         }
         #[inline(always)]
         unsafe fn prefetch(p: *const f32) {
@@ -338,6 +352,14 @@ mod x86 {
                 let s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
                 let s = _mm_max_ps(s, _mm_movehl_ps(s, s));
                 _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps::<1>(s, s)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn bf16_pair(a: Self::V) -> (Self::V, Self::V) {
+            unsafe {
+                let bits = _mm256_castps_si256(a);
+                let high = _mm256_and_si256(bits, _mm256_set1_epi32(0xffff_0000_u32 as i32));
+                (_mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits)), _mm256_castsi256_ps(high))
             }
         }
         #[inline(always)]
@@ -448,6 +470,14 @@ mod arm {
         #[inline(always)]
         unsafe fn max_lane(a: Self::V) -> f32 {
             unsafe { vmaxvq_f32(a) }
+        }
+        #[inline(always)]
+        unsafe fn bf16_pair(a: Self::V) -> (Self::V, Self::V) {
+            unsafe {
+                let bits = vreinterpretq_u32_f32(a);
+                let high = vandq_u32(bits, vdupq_n_u32(0xffff_0000));
+                (vreinterpretq_f32_u32(vshlq_n_u32::<16>(bits)), vreinterpretq_f32_u32(high))
+            }
         }
     }
 }

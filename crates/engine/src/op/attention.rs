@@ -8,6 +8,7 @@ use crate::cpu::Isa;
 use crate::cpu::attention::{self as kernel, Bias, Head, Rows, Scratch};
 use crate::packed::Packed;
 use crate::parallel::{self, Shared};
+use crate::precision::Precision;
 use crate::random::{Dropout, Key};
 use crate::tensor::{Backward, Tensor};
 
@@ -76,6 +77,8 @@ struct Op {
     /// Width of all heads.
     hidden: usize,
     distances: Option<Distances>,
+    /// Format of the products: f32, or bf16 where the queries were computed in a narrower one than f32.
+    precision: Precision,
     /// Logarithm of each softmax's normaliser, `[queries, heads]`.
     log_sums: Buffer,
 }
@@ -97,6 +100,7 @@ impl Op {
             scale: self.options.scale.unwrap_or(1.0 / (width as f32).sqrt()),
             bias: self.distances.as_ref().map(|distances| distances.of_head(h)),
             dropout: dropout.map(|(rate, key)| Dropout { rate, key: self.queries.key(key, s).derive(h as u64) }),
+            precision: self.precision,
         }
     }
 
@@ -221,7 +225,8 @@ fn self_attention(qkv: &Tensor, packed: &Packed, options: Attention) -> Op {
     let hidden = three / 3;
     assert_eq!((t, three), (packed.tokens(), 3 * hidden), "attention: qkv {:?}", qkv.shape());
     let (queries, keys) = (packed.clone(), packed.clone());
-    Op { options, queries, keys, cross: false, hidden, distances: None, log_sums: Buffer::scratch(0) }
+    let precision = qkv.computed_in().of_attention();
+    Op { options, queries, keys, cross: false, hidden, distances: None, precision, log_sums: Buffer::scratch(0) }
 }
 
 /// `softmax(scale·QKᵀ)·V` of every head of every sequence.
@@ -270,86 +275,9 @@ pub fn cross_attention(q: &Tensor, kv: &Tensor, queries: &Packed, keys: &Packed,
     assert_eq!(queries.len(), keys.len(), "cross_attention: as many sequences of keys as of queries");
     assert!(options.window.is_none() && !options.causal, "cross_attention: positions of two texts do not compare");
     let (queries, keys, log_sums) = (queries.clone(), keys.clone(), Buffer::scratch(0));
-    attend(Op { options, queries, keys, cross: true, hidden, distances: None, log_sums }, &[q, kv])
+    let precision = q.computed_in().of_attention();
+    attend(Op { options, queries, keys, cross: true, hidden, distances: None, precision, log_sums }, &[q, kv])
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::{gradients_match, random};
-
-    #[test]
-    fn gradients_plain_windowed_and_with_dropout() {
-        let packed = Packed::new([3, 1, 6], 0);
-        let inputs = [random(1, &[10, 12])];
-        for (window, dropout) in
-            [(None, None), (Some(1), None), (None, Some((0.3, Key::new(4)))), (Some(2), Some((0.2, Key::new(5))))]
-        {
-            gradients_match(&inputs, |x| {
-                attention(&x[0], &packed, Attention { heads: 2, window, dropout, ..Default::default() })
-            });
-        }
-    }
-
-    #[test]
-    fn a_long_windowed_sequence_equals_the_definition() {
-        let (length, width, window) = (200, 4, 9);
-        let qkv = random(6, &[length, 3 * width]);
-        let packed = Packed::new([length], 0);
-        let out = attention(&qkv, &packed, Attention { heads: 1, window: Some(window), ..Default::default() });
-        let at = |row: usize, part: usize, d: usize| f64::from(qkv.data()[row * 3 * width + part * width + d]);
-        for row in [0, 63, 64, 100, 199] {
-            let seen: Vec<usize> = (0..length).filter(|j| j.abs_diff(row) <= window).collect();
-            let weight = |j: usize| ((0..width).map(|d| at(row, 0, d) * at(j, 1, d)).sum::<f64>() / 2.0).exp();
-            let total: f64 = seen.iter().map(|&j| weight(j)).sum();
-            for d in 0..width {
-                let expected = seen.iter().map(|&j| weight(j) * at(j, 2, d)).sum::<f64>() / total;
-                assert!((f64::from(out.data()[row * width + d]) - expected).abs() < 1e-5);
-            }
-        }
-    }
-
-    #[test]
-    fn gradients_of_causal_scaled_and_biased_attention() {
-        let packed = Packed::new([3, 1, 6], 0);
-        let inputs = [random(1, &[10, 12]), random(2, &[8, 2])];
-        let dropout = Some((0.3, Key::new(4)));
-        for (causal, scale, dropout) in [(true, Some(1.0), None), (false, None, dropout), (true, Some(0.7), dropout)] {
-            let options = Attention { heads: 2, causal, scale, dropout, ..Default::default() };
-            let positions = RelativePositions { buckets: 8, max_distance: 5, bidirectional: !causal };
-            gradients_match(&inputs[..1], |x| attention(&x[0], &packed, options));
-            gradients_match(&inputs, |x| biased_attention(&x[0], &packed, options, &x[1], positions));
-        }
-    }
-
-    #[test]
-    fn gradients_of_cross_attention() {
-        let (queries, keys) = (Packed::new([3, 1, 2], 0), Packed::new([2, 5, 1], 0));
-        let inputs = [random(1, &[6, 8]), random(2, &[8, 16])];
-        for dropout in [None, Some((0.2, Key::new(5)))] {
-            let options = Attention { heads: 2, dropout, ..Default::default() };
-            gradients_match(&inputs, |x| cross_attention(&x[0], &x[1], &queries, &keys, options));
-        }
-    }
-
-    #[test]
-    fn a_long_causal_sequence_with_a_bias_equals_the_definition() {
-        let (length, width) = (150, 4);
-        let (qkv, table) = (random(6, &[length, 3 * width]), random(7, &[8, 1]));
-        let positions = RelativePositions { buckets: 8, max_distance: 20, bidirectional: false };
-        let options = Attention { heads: 1, causal: true, scale: Some(0.5), ..Default::default() };
-        let out = biased_attention(&qkv, &Packed::new([length], 0), options, &table, positions);
-        let at = |row: usize, part: usize, d: usize| f64::from(qkv.data()[row * 3 * width + part * width + d]);
-        for row in [0, 1, 63, 64, 149] {
-            let weight = |j: usize| {
-                let bias = f64::from(table.data()[positions.bucket(j as i64 - row as i64)]);
-                (0.5 * (0..width).map(|d| at(row, 0, d) * at(j, 1, d)).sum::<f64>() + bias).exp()
-            };
-            let total: f64 = (0..=row).map(weight).sum();
-            for d in 0..width {
-                let expected = (0..=row).map(|j| weight(j) * at(j, 2, d)).sum::<f64>() / total;
-                assert!((f64::from(out.data()[row * width + d]) - expected).abs() < 1e-5);
-            }
-        }
-    }
-}
+mod tests;

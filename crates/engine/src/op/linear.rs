@@ -1,9 +1,11 @@
 //! Affine map with an optional activation.
 
 use crate::buffer::Buffer;
-use crate::cpu::gemm::{self, View};
-use crate::cpu::{Isa, rows};
+use crate::cpu::gemm::{self, Product, View};
+use crate::cpu::{Isa, multiply, rows};
 use crate::parallel::{self, Shared};
+use crate::precision::Precision;
+use crate::product::{Factor, Panels, product, row_major, transposed};
 use crate::tensor::{Backward, Tensor};
 
 /// A function applied to every output of [`linear`].
@@ -23,86 +25,9 @@ pub enum Activation {
 
 struct Linear {
     activation: Activation,
+    precision: Precision,
     /// What the activation was applied to, `[tokens, n]`; empty for the identity.
     before: Option<Buffer>,
-}
-
-/// Packs the whole `B[k, n]` into panels.
-pub(crate) fn pack(isa: Isa, k: usize, n: usize, b: View) -> Buffer {
-    let mut packed = Buffer::scratch(gemm::packed_len(isa.lanes(), k, n));
-    let to = Shared::new(&mut packed);
-    let from = SharedView(b);
-    parallel::for_each(gemm::panels(isa.lanes(), n), |panel| {
-        // SAFETY: a task writes its own panel of the packed buffer; the view covers k × n elements.
-        unsafe { gemm::pack_panels(isa, k, n, from.get(), panel, panel + 1, to.at(0)) }
-    });
-    packed
-}
-
-/// A view that tasks may read together.
-#[derive(Clone, Copy)]
-struct SharedView(View);
-
-// SAFETY: only read.
-unsafe impl Send for SharedView {}
-// SAFETY: only read.
-unsafe impl Sync for SharedView {}
-
-impl SharedView {
-    fn get(self) -> View {
-        self.0
-    }
-}
-
-/// Rows of `A` up to which the cores share the columns of a product: one step of generation has few rows, and costs what reading `B` costs.
-const FEW_ROWS: usize = gemm::ROW_BLOCK / 2;
-/// Panels of `B` that a core takes at a time then.
-const PANELS: usize = 8;
-
-/// `C[m, n] = A[m, k] · B[k, n]` over all cores, `b` packed; `finish(rows, data of the rows)` runs on every block of rows as soon as it is done.
-pub(crate) fn product(
-    isa: Isa,
-    (m, n, k): (usize, usize, usize),
-    a: View,
-    b: &[f32],
-    c: &mut [f32],
-    finish: impl Fn(usize, &mut [f32]) + Sync + Send,
-) {
-    if m <= FEW_ROWS {
-        by_columns(isa, (m, n, k), a, b, c);
-        return finish(0, &mut c[..m * n]);
-    }
-    let c = Shared::new(c);
-    let a = SharedView(a);
-    parallel::blocks(m, gemm::ROW_BLOCK, |start, end| {
-        let a = a.get();
-        // SAFETY: blocks of rows are disjoint; a covers m × k elements and b is the packed k × n matrix.
-        unsafe {
-            let at = View { ptr: a.ptr.add(start * a.row), ..a };
-            let to = c.at(start * n);
-            gemm::gemm(isa, end - start, n, k, at, b.as_ptr(), to, n, false);
-            finish(start, std::slice::from_raw_parts_mut(to, (end - start) * n));
-        }
-    });
-}
-
-/// [`product`] of few rows: every core computes some of the columns.
-fn by_columns(isa: Isa, (m, n, k): (usize, usize, usize), a: View, b: &[f32], c: &mut [f32]) {
-    let (a, c) = (SharedView(a), Shared::new(c));
-    parallel::blocks(n, gemm::panel_width(isa.lanes()) * PANELS, |start, end| {
-        // SAFETY: blocks of columns are disjoint and begin with a panel of b, which holds k elements of every column before it.
-        unsafe { gemm::gemm(isa, m, end - start, k, a.get(), b.as_ptr().add(start * k), c.at(start), n, false) }
-    });
-}
-
-/// Row-major view of a matrix with `cols` columns.
-pub(crate) fn row_major(data: &[f32], cols: usize) -> View {
-    View { ptr: data.as_ptr(), row: cols, col: 1 }
-}
-
-/// The transpose of a row-major matrix with `cols` columns.
-pub(crate) fn transposed(data: &[f32], cols: usize) -> View {
-    View { ptr: data.as_ptr(), row: 1, col: cols }
 }
 
 /// Sums over the rows of `x: [rows, n]`, added in row order whatever the number of cores.
@@ -118,7 +43,7 @@ pub(crate) fn column_sums(isa: Isa, x: &[f32], rows: usize, n: usize) -> Buffer 
 
 /// Columns of a weight's gradient that one task computes.
 const GRADIENT_COLS: usize = 384;
-/// Tokens that it adds at a time: their part of X and the task's part of the gradient share the second-level cache.
+/// Groups of tokens that it adds at a time: their part of X and the task's part of the gradient share the second-level cache.
 const GRADIENT_DEPTH: usize = 192;
 
 /// Rows of a weight's gradient that one task computes: many, since a task packs its part of X, but no core is left without work.
@@ -128,24 +53,27 @@ fn gradient_rows(n: usize, across: usize) -> usize {
 }
 
 /// `weight` gradient of a linear map: `dW[n, k] = dYᵀ[n, t] · X[t, k]`, summed over blocks of tokens in order.
-pub(crate) fn weight_gradient(isa: Isa, dy: &[f32], x: &[f32], (t, n, k): (usize, usize, usize)) -> Buffer {
+fn weight_gradient(isa: Isa, precision: Precision, dy: &[f32], x: &[f32], (t, n, k): (usize, usize, usize)) -> Buffer {
     let mut dw = Buffer::scratch(n * k);
     let to = Shared::new(&mut dw);
+    let (dy, x) = (Factor::new(isa, precision, (t, n), dy), Factor::new(isa, precision, (t, k), x));
+    let groups = t.div_ceil(precision.per_group());
     let across = k.div_ceil(GRADIENT_COLS);
     let rows = gradient_rows(n, across);
-    let depth = t.div_ceil(t.div_ceil(GRADIENT_DEPTH).max(1)).max(1);
+    let depth = groups.div_ceil(groups.div_ceil(GRADIENT_DEPTH).max(1)).max(1);
     parallel::for_each(n.div_ceil(rows) * across, |task| {
         let (i, j) = (task / across * rows, task % across * GRADIENT_COLS);
         let (m, width) = (rows.min(n - i), GRADIENT_COLS.min(k - j));
         let mut packed = Buffer::scratch(gemm::packed_len(isa.lanes(), depth, width));
-        for start in (0..t.max(1)).step_by(depth) {
-            let tokens = depth.min(t - start);
+        for start in (0..groups.max(1)).step_by(depth) {
+            let tokens = depth.min(groups - start);
             let a = View { ptr: dy.as_ptr().wrapping_add(start * n + i), row: 1, col: n };
             let b = View { ptr: x.as_ptr().wrapping_add(start * k + j), row: k, col: 1 };
             // SAFETY: tasks write disjoint tiles of dW; the views cover `tokens` rows of dY and X.
             unsafe {
                 gemm::pack_panels(isa, tokens, width, b, 0, gemm::panels(isa.lanes(), width), packed.as_mut_ptr());
-                gemm::gemm(isa, m, width, tokens, a, packed.as_ptr(), to.at(i * k + j), k, start > 0);
+                let (b, c) = (packed.as_ptr(), to.at(i * k + j));
+                multiply::multiply(isa, precision, Product { m, n: width, k: tokens, a, b, c, ldc: k, add: start > 0 });
             }
         }
     });
@@ -153,10 +81,16 @@ pub(crate) fn weight_gradient(isa: Isa, dy: &[f32], x: &[f32], (t, n, k): (usize
 }
 
 /// `input` gradient of a linear map: `dX[t, k] = dY[t, n] · W[n, k]`.
-fn input_gradient(isa: Isa, dy: &[f32], weight: &[f32], (t, n, k): (usize, usize, usize)) -> Buffer {
-    let packed = pack(isa, n, k, row_major(weight, k));
+fn input_gradient(
+    isa: Isa,
+    precision: Precision,
+    dy: &[f32],
+    weight: &[f32],
+    (t, n, k): (usize, usize, usize),
+) -> Buffer {
+    let packed = Panels::new(isa, precision, (n, k), row_major(weight, k));
     let mut dx = Buffer::scratch(t * k);
-    product(isa, (t, k, n), row_major(dy, n), &packed, &mut dx, |_, _| {});
+    product(&packed, t, row_major(dy, n), &mut dx, |_, _| {});
     dx
 }
 
@@ -196,10 +130,10 @@ impl Backward for Linear {
         let t = x.data().len() / k.max(1);
         let activated = self.before_activation(isa, grad);
         let dy = activated.as_ref().unwrap_or(grad).data();
-        let dx = x.needs_grad().then(|| Tensor::new(input_gradient(isa, dy, weight.data(), (t, n, k)), x.shape()));
-        let dw =
-            weight.needs_grad().then(|| Tensor::new(weight_gradient(isa, dy, x.data(), (t, n, k)), weight.shape()));
-        let mut grads = vec![dx, dw];
+        let (precision, sizes) = (self.precision, (t, n, k));
+        let dx = || Tensor::new(input_gradient(isa, precision, dy, weight.data(), sizes), x.shape());
+        let dw = || Tensor::new(weight_gradient(isa, precision, dy, x.data(), sizes), weight.shape());
+        let mut grads = vec![x.needs_grad().then(dx), weight.needs_grad().then(dw)];
         if let Some(bias) = inputs.get(2) {
             grads.push(bias.needs_grad().then(|| Tensor::new(column_sums(isa, dy, t, n), &[n])));
         }
@@ -207,7 +141,7 @@ impl Backward for Linear {
     }
 }
 
-/// `activation(x · weightᵀ + bias)`.
+/// `activation(x · weightᵀ + bias)`, the product in the precision of the weight ([`Tensor::precision`]).
 ///
 /// # Shapes
 /// `x: [t, k]`, `weight: [n, k]`, `bias: [n]` → `[t, n]`.
@@ -222,9 +156,10 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
     let mut inputs = vec![x, weight];
     inputs.extend(bias);
     let recording = Tensor::recording(&inputs);
-    let pack_weight = || pack(isa, k, n, transposed(weight.data(), k));
+    let precision = if recording { weight.precision().with_gradient() } else { weight.precision() };
+    let pack_weight = || Panels::new(isa, precision, (k, n), transposed(weight.data(), k));
     let fresh;
-    let packed: &[f32] = match (!recording).then(|| weight.panels(isa, pack_weight)).flatten() {
+    let packed = match (!recording).then(|| weight.panels(isa, pack_weight)).flatten() {
         Some(kept) => kept,
         None => {
             fresh = pack_weight();
@@ -234,7 +169,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
     let mut out = Buffer::scratch(t * n);
     let mut before = (recording && activation != Activation::Identity).then(|| Buffer::scratch(t * n));
     let kept = before.as_mut().map(|b| Shared::new(b));
-    product(isa, (t, n, k), row_major(x.data(), k), packed, &mut out, |start, block| {
+    product(packed, t, row_major(x.data(), k), &mut out, |start, block| {
         let (m, p) = (block.len() / n.max(1), block.as_mut_ptr());
         // SAFETY: the block is this task's; so are the same rows of what is kept.
         unsafe {
@@ -253,7 +188,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
             }
         }
     });
-    Tensor::result(out, &[t, n], &inputs, Linear { activation, before })
+    Tensor::result(out, &[t, n], &inputs, Linear { activation, precision, before }).with_computed_in(precision)
 }
 
 #[cfg(test)]

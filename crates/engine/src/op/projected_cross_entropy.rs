@@ -3,16 +3,23 @@
 use rayon::prelude::*;
 
 use super::cross_entropy::row_slope;
-use super::linear::{column_sums, pack, product, row_major, transposed};
+use super::linear::column_sums;
 use crate::buffer::Buffer;
+use crate::cpu::gemm::View;
 use crate::cpu::{Isa, rows};
 use crate::parallel::Shared;
+use crate::precision::Precision;
+use crate::product::{Panels, product, row_major, transposed};
 use crate::tensor::{Backward, Tensor};
 
 /// Logits held at once, in f32 elements.
 const LOGITS: usize = 1 << 24;
 /// Rows of the weight whose gradient is added up together.
 const STRIPE: usize = 2048;
+
+fn pack(isa: Isa, sizes: (usize, usize), b: View) -> Panels {
+    Panels::new(isa, Precision::F32, sizes, b)
+}
 
 /// The gradients at the inputs, made with the loss; `None` where an input needs none.
 struct ProjectedCrossEntropy {
@@ -73,14 +80,14 @@ fn in_blocks(
     inputs.extend(bias);
     let wanted = |t: &Tensor| (Tensor::recording(&inputs) && t.needs_grad()).then(|| Buffer::zeros(t.data().len()));
     let mut sums = Sums { hidden: wanted(hidden), weight: wanted(weight), bias: bias.and_then(wanted) };
-    let forward = pack(isa, d, n, transposed(weight.data(), d));
-    let back = sums.hidden.is_some().then(|| pack(isa, n, d, row_major(weight.data(), d)));
+    let forward = pack(isa, (d, n), transposed(weight.data(), d));
+    let back = sums.hidden.is_some().then(|| pack(isa, (n, d), row_major(weight.data(), d)));
     let mut loss = 0.0;
     for start in (0..m).step_by(block) {
         let rows = start..(start + block).min(m);
         let hidden = &hidden.data()[rows.start * d..rows.end * d];
         let mut slope = Buffer::scratch(rows.len() * n);
-        product(isa, (rows.len(), n, d), row_major(hidden, d), &forward, &mut slope, |_, block| {
+        product(&forward, rows.len(), row_major(hidden, d), &mut slope, |_, block| {
             if let Some(bias) = bias {
                 // SAFETY: whole rows of n logits.
                 unsafe { rows::add_bias(isa, block.len() / n, n, block.as_mut_ptr(), bias.data().as_ptr()) }
@@ -93,7 +100,7 @@ fn in_blocks(
             .map(|(logits, target)| row_slope(isa, logits, *target, factor, smoothing))
             .collect();
         loss += losses.iter().sum::<f64>();
-        sums.add(isa, rows.start, hidden, back.as_deref(), &slope, (rows.len(), n, d));
+        sums.add(isa, rows.start, hidden, back.as_ref(), &slope, (rows.len(), n, d));
     }
     let value = Buffer::from(vec![(loss / m.max(1) as f64) as f32]);
     let tensor = |(sum, input): (Option<Buffer>, &&Tensor)| sum.map(|sum| Tensor::new(sum, input.shape()));
@@ -108,22 +115,22 @@ impl Sums {
         isa: Isa,
         first: usize,
         hidden: &[f32],
-        back: Option<&[f32]>,
+        back: Option<&Panels>,
         slope: &[f32],
         (m, n, d): (usize, usize, usize),
     ) {
         if let (Some(sum), Some(weight)) = (&mut self.hidden, back) {
             let to = &mut sum[first * d..(first + m) * d];
-            product(isa, (m, d, n), row_major(slope, n), weight, to, |_, _| {});
+            product(weight, m, row_major(slope, n), to, |_, _| {});
         }
         if let Some(sum) = &mut self.weight {
-            let packed = pack(isa, m, d, row_major(hidden, d));
+            let packed = pack(isa, (m, d), row_major(hidden, d));
             let mut stripe = Buffer::scratch(STRIPE.min(n) * d);
             for start in (0..n).step_by(STRIPE) {
                 let size = STRIPE.min(n - start);
                 let to = Shared::new(&mut sum[start * d..(start + size) * d]);
                 let part = &mut stripe[..size * d];
-                product(isa, (size, d, m), transposed(&slope[start..], n), &packed, part, |row, block| {
+                product(&packed, size, transposed(&slope[start..], n), part, |row, block| {
                     // SAFETY: blocks of rows are disjoint.
                     unsafe { rows::add_assign(isa, block.len(), to.at(row * d), block.as_ptr()) }
                 });

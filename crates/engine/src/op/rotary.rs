@@ -68,7 +68,7 @@ pub fn rotary(qkv: &Tensor, packed: &Packed, heads: usize, theta: f64) -> Tensor
     assert_eq!(t, packed.tokens(), "rotary: rows and tokens");
     assert!((three / 3 / heads).is_multiple_of(2), "rotary: odd head width");
     let op = Rotary { packed: packed.clone(), heads, theta };
-    Tensor::result(op.rotate(qkv, false), qkv.shape(), &[qkv], op)
+    Tensor::result(op.rotate(qkv, false), qkv.shape(), &[qkv], op).with_computed_in(qkv.computed_in())
 }
 
 #[cfg(test)]

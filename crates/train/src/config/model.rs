@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use isogloss_engine::Precision;
 use serde::{Deserialize, Serialize};
 
 use super::yes;
@@ -21,6 +22,8 @@ pub struct ModelConfig {
     pub normalize: Option<bool>,
     /// Longest text in tokens, over what the folder says.
     pub max_tokens: Option<usize>,
+    /// Format of the products with weights and of their gradients, f32 or bf16; f32 if not given. Weights and the optimiser's state are f32.
+    pub precision: Option<String>,
     /// Text put before every query.
     pub query_prompt: Option<String>,
     /// Text put before every passage.
@@ -60,6 +63,18 @@ fn default_max_tokens() -> usize {
 }
 
 impl ModelConfig {
+    /// The format of products.
+    ///
+    /// # Errors
+    /// It is none that can be trained in.
+    pub fn precision(&self) -> Result<Precision> {
+        match self.precision.as_deref().map_or(Ok(Precision::F32), str::parse) {
+            Ok(Precision::Int8) => Err(Error::value("model.precision", "int8 has no gradient; train in bf16 or f32")),
+            Ok(precision) => Ok(precision),
+            Err(problem) => Err(Error::value("model.precision", problem)),
+        }
+    }
+
     /// Refuses what does not fit the recipes: `generates` says whether they train an encoder–decoder.
     pub(super) fn check(&self, generates: bool) -> Result<()> {
         match (&self.path, &self.new) {
@@ -69,6 +84,7 @@ impl ModelConfig {
             }
             _ => {}
         }
+        self.precision()?;
         if let Some(new) = &self.new {
             if (new.architecture == Architecture::Mt5) != generates {
                 let problem = "mt5 goes with query_generation, and only that; change one of the two";

@@ -11,6 +11,18 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
+fn a_precision_that_has_no_gradient_or_is_unknown() {
+    for (precision, cure) in [("int8", "train in bf16 or f32"), ("f16", "known: f32, bf16, int8")] {
+        let folder = Folder::new();
+        folder.config("out", 3, &recipe("contrastive")).unwrap();
+        let text = fs::read_to_string(folder.path("run.toml")).unwrap();
+        folder.write("narrow.toml", &text.replacen("[model]\n", &format!("[model]\nprecision = \"{precision}\"\n"), 1));
+        let refusal = RunConfig::read(&folder.path("narrow.toml")).unwrap_err().to_string();
+        assert!(refusal.contains("model.precision") && refusal.contains(cure), "{refusal}");
+    }
+}
+
+#[test]
 fn values_out_of_range() {
     for (name, option, key) in [
         ("la_mir", "semantic_weight = -1.0", "recipe.semantic_weight"),

@@ -327,6 +327,7 @@ impl SelfTrainConfig {
             max_tokens: None,
             query_prompt: None,
             passage_prompt: None,
+            precision: None,
             dropout: true,
         };
         let (batch, optimizer) = (self.batch.clone(), self.optimizer.clone());

@@ -165,7 +165,7 @@ pub fn load(name: &str) -> anyhow::Result<Model> {
 }
 
 fn as_it_is() -> ModelOptions {
-    ModelOptions { pooling: None, normalize: None, max_tokens: None }
+    ModelOptions { pooling: None, normalize: None, max_tokens: None, precision: None }
 }
 
 fn uncalibrated() -> CalibrationOptions {
