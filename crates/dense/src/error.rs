@@ -256,6 +256,119 @@ pub enum Error {
         /// Pairs there were.
         pairs: usize,
     },
+    /// There is no approximate index.
+    #[error("{}: not there: these vectors have no approximate index; build it with `isogloss index DIR --hnsw`", path.display())]
+    NoIndex {
+        /// Its manifest.
+        path: PathBuf,
+    },
+    /// A file of an index is shorter or longer than its head says.
+    #[error(
+        "{}: {expected} bytes expected, {got} found: the file was cut short or overwritten; \
+         make it again with `isogloss index` (--rebuild, --attributes)", path.display()
+    )]
+    IndexLength {
+        /// The file.
+        path: PathBuf,
+        /// Bytes the head asks for.
+        expected: u64,
+        /// Bytes there are.
+        got: u64,
+    },
+    /// A checksum or a bound of an index does not hold.
+    #[error("{}: its {part} are not as they were written; make it again with `isogloss index` (--rebuild, --attributes)", path.display())]
+    IndexDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Which part.
+        part: String,
+    },
+    /// An index in a format this version does not know.
+    #[error("{}: format version {got}, this program reads {expected}; make it again with `isogloss index` (--rebuild, --attributes)", path.display())]
+    IndexVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version read here.
+        expected: u32,
+        /// The version found.
+        got: u32,
+    },
+    /// An index and the vectors beside it do not belong together.
+    #[error("{}: is of other vectors than those beside it; make it again with `isogloss index` (--rebuild, --attributes)", path.display())]
+    IndexStale {
+        /// The index's manifest or a file that it names.
+        path: PathBuf,
+    },
+    /// There are vectors that the index has not.
+    #[error("{}: has {indexed} of {shards} shards; add the others with `isogloss index DIR --hnsw`", path.display())]
+    IndexBehind {
+        /// The index's manifest.
+        path: PathBuf,
+        /// Shards that are indexed.
+        indexed: usize,
+        /// Shards there are.
+        shards: usize,
+    },
+    /// An index was begun with other options.
+    #[error("{}: built with {key} = {stored}, now {key} = {given}; give the same, or --rebuild", path.display())]
+    IndexOptions {
+        /// The index's manifest.
+        path: PathBuf,
+        /// The first option that differs.
+        key: String,
+        /// Its value in the index.
+        stored: String,
+        /// Its value now.
+        given: String,
+    },
+    /// No attributes were stored.
+    #[error("{}: not there: these vectors have no attributes; store them with `isogloss index DIR --attributes CORPUS`", path.display())]
+    NoAttributes {
+        /// Their file.
+        path: PathBuf,
+    },
+    /// A key or value of a filter that no row has.
+    #[error("{}: no row has {key} = {value}; known: {known}", path.display())]
+    UnknownAttribute {
+        /// The file of attributes.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// The keys, or the key's values, that there are.
+        known: String,
+    },
+    /// Vectors were to be brought to where there are some.
+    #[error("{}: holds vectors already; choose another directory, or leave out those to be brought there", path.display())]
+    StoreThere {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An id that two rows have.
+    #[error("{}: the id {id:?} is there twice; rename one of the two", path.display())]
+    IdTwice {
+        /// The directory of vectors.
+        path: PathBuf,
+        /// The id.
+        id: String,
+    },
+    /// A file of NumPy's format that cannot be read.
+    #[error("{}: {problem}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the cure.
+        problem: String,
+    },
+    /// An id that no row has.
+    #[error("{}: no row has the id {id:?}; check the ids", path.display())]
+    UnknownId {
+        /// The directory of vectors.
+        path: PathBuf,
+        /// The id.
+        id: String,
+    },
     /// More rows than a row number can hold.
     #[error("{}: {rows} rows, at most {} can be searched at once; split the corpus", path.display(), u32::MAX)]
     TooManyRows {

@@ -22,7 +22,15 @@ pub trait Index: Send + Sync {
     ///
     /// # Panics
     /// Where the queries have another length than the rows.
-    fn search(&self, queries: VectorsView<'_>, k: usize) -> Vec<Vec<Neighbor>>;
+    fn search(&self, queries: VectorsView<'_>, k: usize) -> Vec<Vec<Neighbor>> {
+        self.search_among(queries, k, None)
+    }
+
+    /// As [`Index::search`], among the rows that `among` holds true for alone; all where it is `None`.
+    ///
+    /// # Panics
+    /// As [`Index::search`]; where `among` has not a value for every row.
+    fn search_among(&self, queries: VectorsView<'_>, k: usize, among: Option<&[bool]>) -> Vec<Vec<Neighbor>>;
 }
 
 /// Rows of one matrix product: they stay in the second-level cache while all queries pass.
@@ -85,25 +93,6 @@ impl Flat {
         }
     }
 
-    /// As [`Index::search`], among the rows that `among` holds true for alone; all where it is `None`.
-    ///
-    /// # Panics
-    /// As [`Index::search`]; where `among` has not a value for every row.
-    pub fn search_among(&self, queries: VectorsView<'_>, k: usize, among: Option<&[bool]>) -> Vec<Vec<Neighbor>> {
-        assert!(
-            queries.is_empty() || queries.dim() == self.dim(),
-            "queries of {}, rows of {}",
-            queries.dim(),
-            self.dim()
-        );
-        assert!(among.is_none_or(|among| among.len() == self.len()), "a value for every row");
-        let k = k.min(self.len());
-        let batch = (KEPT_BYTES / (2 * k.max(1) * size_of::<Neighbor>())).clamp(16, BATCH_QUERIES);
-        let batches = (0..queries.len()).step_by(batch);
-        let part = |from: usize| queries.rows(from, queries.len().min(from + batch));
-        batches.flat_map(|from| self.search_batch(part(from), k, among)).collect()
-    }
-
     fn search_batch(&self, queries: VectorsView<'_>, k: usize, among: Option<&[bool]>) -> Vec<Vec<Neighbor>> {
         let next = AtomicUsize::new(0);
         let threads = rayon::current_num_threads().min(self.blocks.len()).max(1);
@@ -160,8 +149,19 @@ impl Index for Flat {
         }
     }
 
-    fn search(&self, queries: VectorsView<'_>, k: usize) -> Vec<Vec<Neighbor>> {
-        self.search_among(queries, k, None)
+    fn search_among(&self, queries: VectorsView<'_>, k: usize, among: Option<&[bool]>) -> Vec<Vec<Neighbor>> {
+        assert!(
+            queries.is_empty() || queries.dim() == self.dim(),
+            "queries of {}, rows of {}",
+            queries.dim(),
+            self.dim()
+        );
+        assert!(among.is_none_or(|among| among.len() == self.len()), "a value for every row");
+        let k = k.min(self.len());
+        let batch = (KEPT_BYTES / (2 * k.max(1) * size_of::<Neighbor>())).clamp(16, BATCH_QUERIES);
+        let batches = (0..queries.len()).step_by(batch);
+        let part = |from: usize| queries.rows(from, queries.len().min(from + batch));
+        batches.flat_map(|from| self.search_batch(part(from), k, among)).collect()
     }
 }
 

@@ -16,6 +16,7 @@ pub struct Searcher {
     encoder: Arc<dyn Encoder>,
     index: Arc<dyn Index>,
     ids: Arc<dyn RowIds>,
+    among: Option<Vec<bool>>,
 }
 
 impl Searcher {
@@ -31,7 +32,21 @@ impl Searcher {
         };
         check("dim", encoder.dim(), "the encoder", index.dim())?;
         check("rows", ids.rows(), "the ids", index.len())?;
-        Ok(Self { encoder, index, ids })
+        Ok(Self { encoder, index, ids, among: None })
+    }
+
+    /// The same among the docs of rows that `among` holds true for alone; all where it is `None`.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where it has not a value for every row.
+    pub fn among(self, among: Option<Vec<bool>>) -> Result<Self> {
+        match among.as_ref().map(Vec::len).filter(|rows| *rows != self.index.len()) {
+            None => Ok(Self { among, ..self }),
+            Some(left) => {
+                let right = self.index.len();
+                Err(Error::Mismatch { what: "rows", left, left_of: "the filter", right, right_of: "the index" })
+            }
+        }
     }
 
     /// For each query its id and its best `k` docs.
@@ -42,7 +57,7 @@ impl Searcher {
         let mut run = Vec::with_capacity(queries.len());
         for window in queries.chunks(WINDOW) {
             let vectors = encode_texts(&*self.encoder, window, Side::Query)?;
-            let found = self.index.search(vectors.view(), k);
+            let found = self.index.search_among(vectors.view(), k, self.among.as_deref());
             for (query, neighbors) in window.iter().zip(found) {
                 let hits = neighbors.iter().map(|n| (self.ids.id(n.row as usize).to_owned(), n.score));
                 run.push((query.id.clone(), hits.collect()));
@@ -97,6 +112,13 @@ mod tests {
         assert_eq!(run[0], ("q".to_owned(), hits("three", 6.0, "one", 2.0)));
         assert_eq!(run[1], ("r".to_owned(), hits("one", 0.0, "minus", 0.0)));
         assert_eq!(searcher.search_text("a", 1).unwrap(), [("three".to_owned(), 3.0)]);
+    }
+
+    #[test]
+    fn docs_that_do_not_count_are_not_found() {
+        let searcher = searcher(&["one", "minus", "three"]).unwrap().among(Some(vec![true, true, false])).unwrap();
+        assert_eq!(searcher.search_text("a", 2).unwrap(), [("one".to_owned(), 1.0), ("minus".to_owned(), -1.0)]);
+        assert!(searcher.among(Some(vec![true])).is_err());
     }
 
     #[test]

@@ -1,14 +1,28 @@
-//! Vectors on disk and the model that they are of.
+//! Vectors on disk, their ids, and the model that they are of.
 
 use crate::exit::Fault;
 use crate::model::{CalibrationOptions, Model, ModelOptions, calibrated, normalized, precision};
 use isogloss_dense::{Manifest, Side};
+use isogloss_ir::reader::Lines;
 use isogloss_model::CALIBRATION_FILE;
 use std::path::Path;
 
 /// Whether `path` is a directory of vectors, finished or begun.
 pub fn is_vectors(corpus: &Path) -> bool {
     ["plan.json", "manifest.json"].iter().any(|name| corpus.join(name).exists())
+}
+
+/// Ids, one a line, in their order.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_ids(path: &Path) -> isogloss_ir::Result<Vec<String>> {
+    let mut lines = Lines::open(path)?;
+    let (mut ids, mut line) = (Vec::new(), String::new());
+    while lines.next_content(&mut line)? {
+        ids.push(line.clone());
+    }
+    Ok(ids)
 }
 
 /// The model, set as it was when it encoded the documents' vectors in `corpus`; another precision may be asked for.

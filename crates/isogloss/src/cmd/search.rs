@@ -2,6 +2,7 @@
 
 pub mod bm25;
 mod hybrid;
+mod vectors;
 
 use super::encode;
 use crate::exit::Fault;
@@ -13,7 +14,7 @@ use crate::run_out::{is_plain, refuse_folder, write};
 use crate::stored::{is_vectors, load_for};
 use crate::texts::Texts;
 use crate::words::Options;
-use isogloss_dense::{Flat, Searcher, Side, Text, VectorStore};
+use isogloss_dense::{Searcher, Side, Text, VectorStore};
 use isogloss_ir::{Query, ReadOptions, Run, read_queries};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,11 +23,11 @@ use std::sync::Arc;
 /// What is searched, for what, and where the run goes.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10\n  isogloss search --bm25 words --queries queries.tsv --out run.trec\n  isogloss search --hybrid --bm25 words --model out/model --corpus vectors --queries queries.jsonl --out run.trec"
+    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10\n  isogloss search --model out/model --corpus vectors --hnsw --ef 128 --where lang=sw --queries queries.jsonl\n  isogloss search --corpus vectors --hnsw --query-vectors queries.npy --query-ids ids.txt\n  isogloss search --bm25 words --queries queries.tsv --out run.trec\n  isogloss search --hybrid --bm25 words --model out/model --corpus vectors --queries queries.jsonl --out run.trec"
 )]
 pub struct Args {
     /// A model folder, or the name of a model in the local cache.
-    #[arg(long, required_unless_present = "bm25")]
+    #[arg(long, required_unless_present_any = ["bm25", "query_vectors"])]
     model: Option<String>,
 
     /// Vectors that `isogloss encode` wrote, or a corpus, which is encoded first. LANG=FILE declares the language of
@@ -35,8 +36,8 @@ pub struct Args {
     corpus: Option<Input>,
 
     /// Queries: a file or a folder in the BEIR layout. LANG=FILE declares the language of queries that name none.
-    #[arg(long, value_name = "FILE")]
-    queries: Input,
+    #[arg(long, value_name = "FILE", required_unless_present = "query_vectors")]
+    queries: Option<Input>,
 
     /// Documents per query.
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 100)]
@@ -45,6 +46,9 @@ pub struct Args {
     /// The run as TREC rows `qid Q0 docid rank score tag` [default: stdout].
     #[arg(long, value_name = "RUN.trec")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    vectors: vectors::VectorOptions,
 
     #[command(flatten)]
     options: ModelOptions,
@@ -75,6 +79,10 @@ impl Args {
     fn corpus(&self) -> &Input {
         self.corpus.as_ref().expect("checked")
     }
+
+    fn queries(&self) -> &Input {
+        self.queries.as_ref().expect("checked")
+    }
 }
 
 /// Searches and writes the run.
@@ -85,6 +93,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     {
         return Err(Fault::option(option, "is for fusion; give --hybrid, or leave it out").into());
     }
+    if let Some(queries) = &args.vectors.query_vectors {
+        return vectors::run(queries, args);
+    }
     match &args.words.bm25 {
         Some(index) if args.hybrid && args.model.is_some() && args.corpus.is_some() => hybrid::run(index, args),
         Some(_) if args.hybrid => Err(Fault::option("--hybrid", "needs vectors too; give --model and --corpus").into()),
@@ -93,7 +104,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             Err(Fault::option("--bm25", problem).into())
         }
         Some(index) => bm25::run(index, args),
-        None => Ok(write(&dense(args, queries(&args.queries)?, args.k)?, args.out.as_deref())?),
+        None => Ok(write(&dense(args, queries(args.queries())?, args.k)?, args.out.as_deref())?),
     }
 }
 
@@ -104,13 +115,13 @@ fn dense(args: &Args, queries: Vec<Query>, k: usize) -> anyhow::Result<Run> {
         true => (load_for(corpus, args.model(), &args.options, &args.calibration)?, Place::Given(corpus.clone())),
         false => (Model::load_calibrated(args.model(), &args.options.overrides(), &args.calibration)?, place(args)?),
     };
-    let queries = texts(queries, &model, &args.queries.path)?;
+    let queries = texts(queries, &model, &args.queries().path)?;
     if !is_vectors(corpus) {
         encode_corpus(&model, &vectors, args)?;
     }
     let store = Arc::new(VectorStore::open(vectors.path())?);
-    store.verify()?;
-    let searcher = Searcher::new(model.encoder.clone(), Arc::new(Flat::new(store.clone())), store)?;
+    let (index, among) = (args.vectors.index(&store)?, args.vectors.among(&store)?);
+    let searcher = Searcher::new(model.encoder.clone(), index, store)?.among(among)?;
     ranked(&searcher, &queries, k)
 }
 

@@ -17,8 +17,8 @@ const BATCH: usize = 4096;
 /// Searches and writes the run, its scores and ties as Anserini prints them.
 pub fn run(index: &Path, args: &Args) -> anyhow::Result<()> {
     let searcher = args.words.open(index)?;
-    let asked = queries(&args.queries)?.into_iter().map(|query| (query.id, (query.text, query.lang))).collect();
-    let found = Found { searcher, asked, k: args.k, index, queries: &args.queries.path };
+    let asked = queries(args.queries())?.into_iter().map(|query| (query.id, (query.text, query.lang))).collect();
+    let found = Found { searcher, asked, k: args.k, index, queries: &args.queries().path };
     put(args.out.as_deref(), |to, name| found.write(to, name))
 }
 

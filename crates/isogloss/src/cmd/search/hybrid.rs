@@ -9,7 +9,7 @@ use std::path::Path;
 /// Searches both, fuses what they find and writes the run: the one that `isogloss fuse` makes of theirs.
 pub fn run(index: &Path, args: &Args) -> anyhow::Result<()> {
     let fusing = args.fusion.open()?;
-    let queries = queries(&args.queries)?;
+    let queries = queries(args.queries())?;
     let langs: BTreeMap<String, Option<Lang>> = queries.iter().map(|query| (query.id.clone(), query.lang)).collect();
     let searcher = args.words.open(index)?;
     let by_words = bm25::ranked(&searcher, &queries, args.depth)?;

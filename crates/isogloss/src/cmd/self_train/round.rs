@@ -82,7 +82,7 @@ impl Round<'_> {
         let lang = language.lang;
         let words = steps.step(&format!("words/{lang}"), |out| {
             crate::files::remove(out)?;
-            index::index(&language.corpus(), &language.profile()?, out).map(drop)
+            index::words::index(&language.corpus(), &language.profile()?, out).map(drop)
         })?;
         let vectors = steps.step(&self.name(&format!("{lang}/vectors")), |out| {
             let texts = Texts::new(vec![language.corpus()], Side::Doc, None).for_model(model);
