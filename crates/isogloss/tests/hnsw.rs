@@ -87,7 +87,7 @@ fn filters_deletions_and_additions_hold_for_both_searches() {
     sandbox.ok("index vectors --hnsw --delete gone.txt");
     assert_eq!(docs(&format!("{SEARCH} --where part=1 --where odd=true")), odd[1..]);
     assert_eq!(docs(SEARCH).len(), 46);
-    sandbox.write("more.jsonl", corpus.replace("\"_id\":\"d", "\"_id\":\"d1"));
+    sandbox.write("more.jsonl", corpus.replace("\"_id\":\"d", "\"_id\":\"d9"));
     sandbox.ok("encode t/model more.jsonl --out more");
     sandbox.ok("index vectors --hnsw --add more");
     assert_eq!(docs(SEARCH).len(), 94);
