@@ -16,17 +16,28 @@ fn round(x: f32) -> u16 {
 /// # Safety
 /// The pointers are valid for the stated extents and the machine has `isa`.
 pub(crate) unsafe fn round_rows(isa: Isa, rows: usize, k: usize, from: *const f32, stride: usize, to: *mut f32) {
-    for row in 0..rows {
-        // SAFETY: one row, by the contract.
-        unsafe {
-            let (from, to) = (from.add(row * stride), to.add(row * k.div_ceil(2)).cast::<u16>());
-            #[cfg(target_arch = "x86_64")]
-            if isa.has_native_bf16() {
-                round_row_native(k, from, to);
-                continue;
-            }
-            round_row(isa, k, from, to);
+    // SAFETY: the contract; what is native was detected.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if isa.has_native_bf16() {
+            return native::round_rows(rows, k, from, stride, to);
         }
+        each_row(isa, rows, k, from, stride, to);
+    }
+}
+
+/// Rounds two rows of `n` elements to a row of their pairs; without a second row (null) all are paired with 0.
+///
+/// # Safety
+/// As [`round_rows`].
+unsafe fn round_row_pair(isa: Isa, n: usize, first: *const f32, second: *const f32, to: *mut f32) {
+    // SAFETY: the contract; what is native was detected.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if isa.has_native_bf16() && !second.is_null() {
+            return native::round_row_pair(n, first, second, to.cast());
+        }
+        row_pair(isa, n, first, second, to.cast());
     }
 }
 
@@ -52,22 +63,14 @@ pub(crate) unsafe fn round_matrix(isa: Isa, (k, n): (usize, usize), from: View, 
     View { ptr: to, row: n, col: 1 }
 }
 
-/// [`round_row`] by the processor's own instruction, which takes subnormal numbers for 0.
+/// Rounds one row, from element `i` on, and writes a 0 behind it if it is odd in length.
 ///
 /// # Safety
-/// As [`round_row`]; the processor has AVX512_BF16.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn round_row_native(k: usize, from: *const f32, to: *mut u16) {
-    use std::arch::x86_64::*;
-    // SAFETY: the function's contract.
+/// As [`round_rows`].
+#[inline(always)]
+unsafe fn finish_row(i: usize, k: usize, from: *const f32, to: *mut u16) {
+    // SAFETY: the contract.
     unsafe {
-        let mut i = 0;
-        while i + 32 <= k {
-            let pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from.add(i + 16)), _mm512_loadu_ps(from.add(i)));
-            to.add(i).cast::<__m512bh>().write_unaligned(pairs);
-            i += 32;
-        }
         for i in i..k {
             *to.add(i) = round(*from.add(i));
         }
@@ -77,23 +80,74 @@ unsafe fn round_row_native(k: usize, from: *const f32, to: *mut u16) {
     }
 }
 
-kernels! {
-    /// Rounds `k` elements, and writes a 0 behind them if they are odd in number.
-    fn round_row<S>(k: usize, from: *const f32, to: *mut u16) {
-        for i in 0..k {
-            *to.add(i) = round(*from.add(i));
+/// # Safety
+/// As [`round_row_pair`].
+#[inline(always)]
+unsafe fn finish_pair(i: usize, n: usize, first: *const f32, second: *const f32, to: *mut u32) {
+    // SAFETY: the contract.
+    unsafe {
+        for i in i..n {
+            let upper = if second.is_null() { 0 } else { u32::from(round(*second.add(i))) };
+            *to.add(i) = u32::from(round(*first.add(i))) | upper << 16;
         }
-        if k % 2 == 1 {
-            *to.add(k) = 0;
+    }
+}
+
+kernels! {
+    fn each_row<S>(rows: usize, k: usize, from: *const f32, stride: usize, to: *mut f32) {
+        for row in 0..rows {
+            finish_row(0, k, from.add(row * stride), to.add(row * k.div_ceil(2)).cast());
         }
     }
 
-    /// Rounds two rows of `n` elements to a row of their pairs; without a second row (null) all are paired with 0.
-    fn round_row_pair<S>(n: usize, first: *const f32, second: *const f32, to: *mut f32) {
-        let to = to.cast::<u32>();
-        for i in 0..n {
-            let upper = if second.is_null() { 0 } else { u32::from(round(*second.add(i))) };
-            *to.add(i) = u32::from(round(*first.add(i))) | upper << 16;
+    fn row_pair<S>(n: usize, first: *const f32, second: *const f32, to: *mut u32) {
+        finish_pair(0, n, first, second, to);
+    }
+}
+
+/// By the processor's own instructions (AVX512_BF16), which take subnormal numbers for 0.
+#[cfg(target_arch = "x86_64")]
+mod native {
+    use std::arch::x86_64::*;
+
+    use super::{finish_pair, finish_row};
+
+    /// # Safety
+    /// As [`super::round_rows`]; the processor has AVX512_BF16.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub(super) unsafe fn round_rows(rows: usize, k: usize, from: *const f32, stride: usize, to: *mut f32) {
+        for row in 0..rows {
+            // SAFETY: the function's contract.
+            unsafe {
+                let (from, to) = (from.add(row * stride), to.add(row * k.div_ceil(2)).cast::<u16>());
+                let mut i = 0;
+                while i + 32 <= k {
+                    let pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from.add(i + 16)), _mm512_loadu_ps(from.add(i)));
+                    to.add(i).cast::<__m512bh>().write_unaligned(pairs);
+                    i += 32;
+                }
+                finish_row(i, k, from, to);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`super::round_row_pair`], with two rows; the processor has AVX512_BF16.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub(super) unsafe fn round_row_pair(n: usize, first: *const f32, second: *const f32, to: *mut u32) {
+        // SAFETY: the function's contract; registers of one size are cast.
+        unsafe {
+            let rounded = |p: *const f32| {
+                let narrow = _mm512_cvtneps_pbh(_mm512_loadu_ps(p));
+                _mm512_cvtepu16_epi32(std::mem::transmute::<__m256bh, __m256i>(narrow))
+            };
+            let mut i = 0;
+            while i + 16 <= n {
+                let pairs = _mm512_or_si512(rounded(first.add(i)), _mm512_slli_epi32::<16>(rounded(second.add(i))));
+                _mm512_storeu_si512(to.add(i).cast(), pairs);
+                i += 16;
+            }
+            finish_pair(i, n, first, second, to);
         }
     }
 }
@@ -126,6 +180,24 @@ mod tests {
         assert_eq!([0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY].map(round), [0, 0x8000, 0x7f80, 0xff80]);
         for bits in [0x7f80_0001u32, 0x7fff_ffff, 0xff80_ffff, 0xffff_ffff] {
             assert!(f32::from_bits(u32::from(round(f32::from_bits(bits))) << 16).is_nan(), "{bits:x}");
+        }
+    }
+
+    #[test]
+    fn pairs_of_rows_are_rounded_the_same_on_every_instruction_set() {
+        for (k, n) in [(0usize, 5usize), (3, 0), (1, 2), (2, 31), (5, 33), (4, 67)] {
+            let from: Vec<f32> = (0..(k * n) as u64).map(|i| Key::new(3).normal(i)).collect();
+            let element = |p: usize, j: usize| if p < k { u32::from(round(from[p * n + j])) } else { 0 };
+            let wanted: Vec<u32> = (0..k.div_ceil(2))
+                .flat_map(|p| (0..n).map(move |j| (p, j)))
+                .map(|(p, j)| element(2 * p, j) | element(2 * p + 1, j) << 16)
+                .collect();
+            for isa in Isa::available() {
+                let mut to = vec![7f32; k.div_ceil(2) * n];
+                // SAFETY: the extents are those of the vectors.
+                unsafe { round_matrix(isa, (k, n), View { ptr: from.as_ptr(), row: n, col: 1 }, to.as_mut_ptr()) };
+                assert_eq!(to.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), wanted, "{isa} {k} x {n}");
+            }
         }
     }
 
