@@ -114,7 +114,7 @@ impl Checkpoint {
         let tensors = SafeTensors::deserialize(data).map_err(|e| malformed(path, e))?;
         let view = tensors.tensor(&name).map_err(|e| malformed(path, e))?;
         let values = to_f32(path, &name, &view)?;
-        match values.par_iter().position_first(|x| !x.is_finite()) {
+        match first_not_finite(&values) {
             Some(at) => Err(tensor_error(path, &name, format!("element {at} is {}, must be finite", values[at]))),
             None => Ok((values, view.shape().to_vec())),
         }
@@ -142,14 +142,32 @@ impl Checkpoint {
     }
 }
 
+/// Elements that a task reads.
+const BLOCK: usize = 1 << 15;
+
+/// Index of the first element that is infinite or not a number.
+fn first_not_finite(values: &[f32]) -> Option<usize> {
+    // Without an early exit a block is looked through by vectors.
+    let all_finite = |block: &[f32]| block.iter().fold(true, |all, x| all & x.is_finite());
+    let block = values.par_chunks(BLOCK).position_first(|block| !all_finite(block))?;
+    let start = block * BLOCK;
+    values[start..].iter().position(|x| !x.is_finite()).map(|at| start + at)
+}
+
+/// The elements of `N` bytes each.
+fn values<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
+    let mut values = vec![0.0; bytes.len() / N];
+    values.par_chunks_mut(BLOCK).zip(bytes.par_chunks(BLOCK * N)).for_each(|(to, from)| {
+        to.iter_mut().zip(from.as_chunks().0).for_each(|(x, bytes)| *x = value(*bytes));
+    });
+    values
+}
+
 fn to_f32(path: &Path, name: &str, view: &TensorView) -> Result<Vec<f32>> {
-    let half = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
     match view.dtype() {
-        Dtype::F32 => {
-            Ok(view.data().par_chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-        }
-        Dtype::F16 => Ok(view.data().par_chunks_exact(2).map(|b| half::f16::from_bits(half(b)).to_f32()).collect()),
-        Dtype::BF16 => Ok(view.data().par_chunks_exact(2).map(|b| half::bf16::from_bits(half(b)).to_f32()).collect()),
+        Dtype::F32 => Ok(values(view.data(), f32::from_le_bytes)),
+        Dtype::F16 => Ok(values(view.data(), |bytes| half::f16::from_le_bytes(bytes).to_f32())),
+        Dtype::BF16 => Ok(values(view.data(), |bytes| half::bf16::from_le_bytes(bytes).to_f32())),
         other => Err(tensor_error(path, name, format!("has type {other:?}; save it as F32, F16 or BF16"))),
     }
 }
@@ -201,4 +219,25 @@ pub fn read_metadata(path: &Path, key: &str) -> Result<String> {
     let (_, header) = SafeTensors::read_metadata(&data).map_err(|e| malformed(path, e))?;
     let found = header.metadata().as_ref().and_then(|m| m.get(key).cloned());
     found.ok_or_else(|| tensor_error(path, "*", format!("has no metadata under \"{key}\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_of_every_type_are_read_and_the_first_that_is_not_finite_is_found() {
+        let n = 2 * BLOCK + 3;
+        let numbers: Vec<f32> = (0..n).map(|i| (i % 251) as f32 - 125.0).collect();
+        let narrow: Vec<u8> = numbers.iter().flat_map(|x| half::bf16::from_f32(*x).to_le_bytes()).collect();
+        assert_eq!(values(bytemuck::cast_slice(&numbers), f32::from_le_bytes), numbers);
+        assert_eq!(values(&narrow, |bytes| half::bf16::from_le_bytes(bytes).to_f32()), numbers);
+        assert_eq!(first_not_finite(&numbers), None);
+        for at in [0, BLOCK - 1, BLOCK, n - 1] {
+            let mut spoilt = numbers.clone();
+            spoilt[n - 1] = f32::NAN;
+            spoilt[at] = f32::NEG_INFINITY;
+            assert_eq!(first_not_finite(&spoilt), Some(at));
+        }
+    }
 }

@@ -12,6 +12,8 @@ const STEPS: f32 = 255.0;
 const LEAST_RANGE: f32 = 1e-30;
 /// Added to a whole number below 2^23 it leaves that number in the lowest bits.
 const WHOLE: f32 = 8_388_608.0;
+/// Added to a number between −2^22 and 2^22 it leaves that number, rounded to even, in the lowest bits.
+const SIGNED: f32 = 12_582_912.0;
 
 /// What turns integers back: `value = scale·(u − zero)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,7 +31,7 @@ pub(crate) fn quantize_channel(weights: impl Iterator<Item = f32> + Clone, to: &
     to.fill(0);
     let mut sum = 0;
     for (q, w) in to.iter_mut().zip(weights) {
-        *q = (w * inverse).round_ties_even() as i8;
+        *q = (w * inverse + SIGNED).to_bits() as i8;
         sum += i32::from(*q);
     }
     (if finite { largest / 127.0 } else { f32::NAN }, sum)
