@@ -145,6 +145,10 @@ pub enum Error {
     #[error("unknown fusion {got}; known are {known}")]
     FusionName { got: String, known: &'static str },
 
+    /// A floor of a fusion that is none.
+    #[error("unknown floor {got}; known are lowest, zero")]
+    FloorName { got: String },
+
     /// A measure's name that is none.
     #[error("unknown measure {got}; known are {}", crate::measure::KNOWN)]
     MeasureName { got: String },

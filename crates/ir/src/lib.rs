@@ -46,7 +46,7 @@ pub use format::documents::{Body, Document, load_documents};
 pub use format::parallel::{PairOptions, Pairing, ParallelRow, load_pairs, load_parallel};
 pub use format::unlabelled::{TextKind, each_document};
 pub use format::{ExampleOptions, Format, load_examples, read_examples};
-pub use fusion::{Fusion, Scale, fuse, fuse_by, fuse_lists};
+pub use fusion::{Floor, Fusion, Scale, fuse, fuse_by, fuse_lists};
 pub use lang::Lang;
 pub use language_bias::{LanguageBias, Pool, language_bias};
 pub use measure::Measure;

@@ -25,6 +25,15 @@ fn methods_weigh_as_they_say() {
     assert!(near(&rrf[0], "y", 1.0 / 61.0 + 1.0 / 62.0), "{rrf:?}");
     let convex = docs("fuse a.trec b.trec --method minmax --alpha 0.25");
     assert!(near(&convex[0], "x", 0.75) && near(&convex[1], "y", 0.25) && near(&convex[2], "z", 0.0), "{convex:?}");
+    // Asked for three documents a's list has two and b's has two: those that are missing scored 0.
+    let filled = docs("fuse a.trec b.trec --method minmax --alpha 0.25 --floor zero,zero --depth 3");
+    assert!(near(&filled[0], "x", 0.75) && near(&filled[1], "y", 0.625), "{filled:?}");
+    assert!(near(&filled[2], "z", 0.25 * 8.0 / 9.0), "{filled:?}");
+    assert_eq!(
+        docs("fuse a.trec b.trec --method minmax --alpha 0.25 --floor zero"),
+        convex,
+        "its longest list is its depth"
+    );
     let hybrid = docs("fuse a.trec b.trec --method mrtydi --alpha 2 --k 1");
     assert!(hybrid.len() == 1 && near(&hybrid[0], "y", 0.5), "{hybrid:?}");
     let three = docs("fuse a.trec b.trec a.trec --method minmax --weights 1,0,1");
@@ -43,6 +52,18 @@ fn faults_are_named_and_nothing_is_written() {
     refused(&sandbox, "fuse a.trec b.trec --alpha 0.5 --out f.trec", &["--method", "rrf"]);
     refused(&sandbox, "fuse a.trec b.trec a.trec --method zscore", &["--alpha", "--weights"]);
     refused(&sandbox, "fuse a.trec none.trec --out f.trec", &["none.trec"]);
+    refused(&sandbox, "fuse a.trec b.trec --method sum --floor low", &["--floor", "unknown floor", "lowest, zero"]);
+    refused(&sandbox, "fuse a.trec b.trec --floor zero", &["--floor", "rrf", "--method"]);
+    refused(&sandbox, "fuse a.trec b.trec --method sum --floor zero,zero,zero", &["--floor", "3 floors for 2 lists"]);
+    refused(&sandbox, "fuse a.trec b.trec --method sum --floor zero --depth 0", &["--depth", "at least 1"]);
+    refused(&sandbox, "fuse a.trec b.trec --alphas w.json --floor zero", &["--alphas", "--floor"]);
+    sandbox.write("c.trec", "q Q0 x 1 2 t\nq Q0 y 2 -1 t\n");
+    let below = "fuse a.trec c.trec --method sum --out f.trec --floor lowest,zero";
+    refused(&sandbox, below, &["c.trec", "\"q\"", "below 0", "give lowest"]);
+    sandbox.write("queries.jsonl", "{\"_id\":\"q\",\"text\":\"x\",\"lang\":\"fi\"}\n");
+    sandbox.write("qrels.tsv", "q 0 x 1\n");
+    let fit = "fuse c.trec a.trec --method sum --fit qrels.tsv --queries queries.jsonl --fitted w.json --floor zero";
+    refused(&sandbox, fit, &["c.trec", "below 0"]);
 }
 
 /// Two languages, each of which one of the runs answers.
@@ -74,6 +95,9 @@ fn weights_are_fitted_by_language_and_used_by_language() {
     let json: serde_json::Value = serde_json::from_str(&sandbox.ok(&format!("{fit} --json"))).unwrap();
     assert_eq!((json["mean"]["one"].as_f64(), json["mean"]["own"].as_f64()), (Some(0.75), Some(1.0)));
     assert_eq!(json["langs"]["sw"]["alone"][0], 0.5);
+    assert!(!String::from_utf8(sandbox.read("weights.json")).unwrap().contains("floor"));
+    sandbox.ok(&format!("{fit} --fitted floored.json --floor zero"));
+    assert!(String::from_utf8(sandbox.read("floored.json")).unwrap().contains("\"floor\": [\n    \"zero\"\n  ]"));
     sandbox.ok("fuse a.trec b.trec --alphas weights.json --queries queries.jsonl --out fused.trec");
     assert_eq!(sandbox.read("fused.trec"), sandbox.read("dev.trec"));
     let measured = sandbox.ok("evaluate qrels.tsv fused.trec RR@10 --resamples 0");

@@ -27,14 +27,26 @@ fn it_is_the_fusion_of_the_two_runs() {
     sandbox.ok("search --model t/model --corpus vectors --queries both.jsonl --k 20 --out vectors.trec");
     for how in ["", "--method minmax --alpha 0.3", "--method mrtydi --alpha 0.8", "--method sum", "--rrf-k 5"] {
         let hybrid = sandbox.ok(&format!("{HYBRID} --depth 20 --k 10 {how}"));
-        assert_eq!(hybrid, sandbox.ok(&format!("fuse words.trec vectors.trec --k 10 {how}")), "{how}");
+        // The lists of words end before their 20 where no other document has a word of the query: it scored 0.
+        let floor = if how.contains("--method") { "--floor zero --depth 20" } else { "" };
+        assert!(hybrid == sandbox.ok(&format!("fuse words.trec vectors.trec --k 10 {how} {floor}")), "{how}");
     }
-    let fit = "fuse words.trec vectors.trec --method minmax --fit qrels.tsv --queries both.jsonl --fitted w.json";
+    for name in ["words", "vectors"] {
+        let how = if name == "words" { "--bm25 words" } else { "--model t/model --corpus vectors" };
+        sandbox.ok(&format!("search {how} --queries both.jsonl --k 48 --out all_{name}.trec"));
+    }
+    let published = sandbox.ok(&format!("{HYBRID} --depth 48 --method minmax --floor lowest"));
+    assert!(published == sandbox.ok("fuse all_words.trec all_vectors.trec --k 100 --method minmax"));
+    assert!(published != sandbox.ok(&format!("{HYBRID} --depth 48 --method minmax")), "no list ended early");
+    let fit = "fuse words.trec vectors.trec --method minmax --fit qrels.tsv --queries both.jsonl --floor zero --depth 20 --fitted w.json";
     sandbox.write("qrels.tsv", (0..48).map(|i| format!("q{i} 0 d{i} 1\ng{i} 0 d{i} 1\n")).collect::<String>());
     let table = sandbox.ok(fit);
     assert!(table.contains("de") && table.contains("en") && table.contains("held out"), "{table}");
     let hybrid = sandbox.ok(&format!("{HYBRID} --depth 20 --alphas w.json"));
-    assert_eq!(hybrid, sandbox.ok("fuse words.trec vectors.trec --alphas w.json --queries both.jsonl --k 100"));
+    assert_eq!(
+        hybrid,
+        sandbox.ok("fuse words.trec vectors.trec --alphas w.json --depth 20 --queries both.jsonl --k 100")
+    );
 }
 
 #[test]
@@ -43,12 +55,17 @@ fn half_of_it_is_refused() {
     let other = String::from_utf8(sandbox.read("corpus.jsonl")).unwrap().replace("\"_id\":\"d", "\"_id\":\"other");
     sandbox.write("other.jsonl", other);
     sandbox.ok("index --bm25 other.jsonl --out other");
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 8] = [
         ("search --hybrid --model t/model --corpus vectors --queries both.jsonl", &["--bm25"]),
         ("search --hybrid --bm25 words --queries both.jsonl", &["--hybrid", "--model and --corpus"]),
         ("search --hybrid --bm25 words --model t/model --queries both.jsonl", &["--hybrid", "--corpus"]),
         ("search --bm25 words --queries both.jsonl --method minmax", &["--method", "--hybrid"]),
         ("search --bm25 words --queries both.jsonl --depth 5", &["--hybrid"]),
+        ("search --bm25 words --queries both.jsonl --floor zero", &["--floor", "--hybrid"]),
+        (
+            "search --hybrid --bm25 words --model t/model --corpus vectors --queries both.jsonl --floor zero",
+            &["--floor", "rrf", "leave it out"],
+        ),
         (
             "search --hybrid --bm25 other --model t/model --corpus vectors --queries both.jsonl --out f.trec",
             &["vectors", "other", "the same corpus"],

@@ -1,6 +1,6 @@
 //! Weights fitted on a development set: one for all languages, and one for each.
 
-use super::{Fusion, Scale, Weights, fuse};
+use super::{Floor, Fusion, Scale, Weights, fuse};
 use crate::error::{Error, Result, snippet};
 use crate::{Lang, Measure, Qrels, QueryId, Run};
 use serde::Serialize;
@@ -11,6 +11,10 @@ use std::collections::BTreeMap;
 pub struct FitOptions {
     /// What brings scores to one scale.
     pub scale: Scale,
+    /// What documents scored that the first run's lists lack, and the second's; the lowest where nothing is said.
+    pub floors: Vec<Floor>,
+    /// The number of documents that the lists of each were to hold.
+    pub depths: [usize; 2],
     /// What is to be highest.
     pub measure: Measure,
     /// The weights of the second list that are tried, in rising order; at least one.
@@ -86,11 +90,9 @@ pub fn fit(runs: &[Run; 2], qrels: &Qrels, langs: &BTreeMap<QueryId, Lang>, opti
         crate::evaluate::count(qrels, run)?;
     }
     let judged = [0, 1].map(|at| judged(&runs[at], qrels));
-    let by_alpha: Vec<Run> = options
-        .alphas
-        .iter()
-        .map(|alpha| fuse(&judged, &Fusion::of_two(options.scale, *alpha), options.k))
-        .collect::<Result<_>>()?;
+    let filled = Floor::filled(&options.floors, &options.depths);
+    let with = |alpha: &f64| fuse(&judged, &Fusion::of_two(options.scale, *alpha).filled(&filled), options.k);
+    let by_alpha: Vec<Run> = options.alphas.iter().map(with).collect::<Result<_>>()?;
     let values = |run: &Run, queries: &[&QueryId]| -> Vec<f64> {
         let value = |query: &&QueryId| {
             let grades = qrels.get(query).expect("a judged query");
@@ -151,7 +153,8 @@ fn chosen(groups: &BTreeMap<Lang, Values>, options: &FitOptions) -> Fit {
         own: over(&|fit| fit.own),
         held_out: over(&|fit| fit.held_out),
     };
-    let weights = Weights { scale: options.scale, all: options.alphas[one], langs: own };
+    let (scale, floors) = (options.scale, options.floors.clone());
+    let weights = Weights { scale, floors, all: options.alphas[one], langs: own };
     Fit { weights, measure: options.measure, langs, mean }
 }
 
@@ -200,7 +203,8 @@ mod tests {
 
     fn options(measure: &str) -> FitOptions {
         let alphas = FitOptions::grid(1.0, 4);
-        FitOptions { scale: Scale::MinMax, measure: measure.parse().unwrap(), alphas, k: 10, folds: 5 }
+        let measure = measure.parse().unwrap();
+        FitOptions { scale: Scale::MinMax, floors: Vec::new(), depths: [10; 2], measure, alphas, k: 10, folds: 5 }
     }
 
     #[test]
@@ -226,6 +230,23 @@ mod tests {
         let fit = fit(&runs, &qrels, &langs, &options("Success@2")).unwrap();
         assert_eq!((fit.weights.all, fit.weights.langs[&ko]), (0.0, 0.0));
         assert_eq!((fit.langs[&ko].alone, fit.langs[&ko].held_out), ([1.0, 0.0], 1.0));
+    }
+
+    #[test]
+    fn weights_are_fitted_with_the_floor_that_they_are_used_with() {
+        // The first run finds the right one alone; the second has it in the middle.
+        let (mut runs, mut qrels, mut langs) = ([Run::new(), Run::new()], Qrels::default(), BTreeMap::new());
+        runs[0].insert("q", vec![("right".into(), 9.0)]).unwrap();
+        runs[1].insert("q", vec![("a".into(), 0.9), ("right".into(), 0.8), ("b".into(), 0.1)]).unwrap();
+        qrels.insert("q", "right", 1);
+        langs.insert("q".to_owned(), "nb".parse().unwrap());
+        let with = |floors: Vec<Floor>| {
+            let options = FitOptions { alphas: vec![0.5], floors, ..options("RR@10") };
+            fit(&runs, &qrels, &langs, &options).unwrap()
+        };
+        assert_eq!(with(Vec::new()).mean.one, 0.5);
+        let zero = with(vec![Floor::Zero]);
+        assert_eq!((zero.mean.one, zero.weights.floors), (1.0, vec![Floor::Zero]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Weights of two lists by the language of the query, as a file keeps them.
 
-use super::{Fusion, Scale};
+use super::{Floor, Fusion, Scale};
 use crate::error::{Error, Result};
 use crate::fields::json_error;
 use crate::{Lang, write_atomic};
@@ -11,13 +11,16 @@ use std::path::Path;
 
 /// How a first and a second list become one: the weight of the second by the query's language, and one for all others.
 ///
-/// Written as JSON `{"method": "minmax", "all": 0.45, "langs": {"sw": 0.7}}`.
+/// Written as JSON `{"method": "minmax", "all": 0.45, "langs": {"sw": 0.7}}`, with `"floor": ["zero"]` where it is not the lowest score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
     /// What brings scores to one scale.
     #[serde(rename = "method")]
     pub scale: Scale,
+    /// What documents scored that the first list lacks, and the second; the lowest where nothing is said.
+    #[serde(rename = "floor", default, skip_serializing_if = "Vec::is_empty")]
+    pub floors: Vec<Floor>,
     /// The weight in languages without their own.
     pub all: f64,
     /// The weights that languages have of their own.
@@ -34,7 +37,7 @@ impl Weights {
         *lang.and_then(own).unwrap_or(&self.all)
     }
 
-    /// How the lists of queries in `lang` become one.
+    /// How the lists of queries in `lang` become one; its caller knows their depths, to fill them by the floors.
     pub fn fusion(&self, lang: Option<Lang>) -> Fusion {
         Fusion::of_two(self.scale, self.of(lang))
     }
@@ -61,6 +64,18 @@ impl Weights {
     }
 }
 
+impl Serialize for Floor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Floor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl Serialize for Scale {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -81,7 +96,7 @@ mod tests {
     fn a_language_has_its_own_weight_or_that_of_all() {
         let lang = |code: &str| Some(code.parse::<Lang>().unwrap());
         let langs = [("pt", 0.25), ("zh-Hant", 1.0)].map(|(code, weight)| (code.parse().unwrap(), weight)).into();
-        let weights = Weights { scale: Scale::Centred, all: 0.8, langs };
+        let weights = Weights { scale: Scale::Centred, floors: vec![Floor::Zero], all: 0.8, langs };
         let of = ["pt", "pt-BR", "zh-Hant", "zh", "fi"].map(|code| weights.of(lang(code)));
         assert_eq!((of, weights.of(None)), ([0.25, 0.25, 1.0, 0.8, 0.8], 0.8));
         assert_eq!(weights.fusion(lang("pt")), Fusion::mr_tydi(0.25));
@@ -99,6 +114,7 @@ mod tests {
             ("{\n\"method\": \"minmax\"\n}", "w.json:3"),
             ("{\"method\": \"best\", \"all\": 1, \"langs\": {}}", "unknown fusion"),
             ("{\"method\": \"sum\", \"all\": 1, \"langs\": {\"?\": 1}}", "no language code"),
+            ("{\"method\": \"sum\", \"floor\": [\"one\"], \"all\": 1, \"langs\": {}}", "unknown floor"),
             ("", "w.json:1"),
         ] {
             fs::write(&path, text).unwrap();

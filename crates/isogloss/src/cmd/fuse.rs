@@ -8,13 +8,13 @@ use crate::fusion::{Fusing, FusionOptions};
 use crate::model::positive;
 use crate::run_out::{refuse_folder, write};
 use crate::sheet::Form;
-use isogloss_ir::{Measure, Run, fuse_by};
-use std::path::PathBuf;
+use isogloss_ir::{Floor, Measure, Run, fuse_by};
+use std::path::{Path, PathBuf};
 
 /// The runs, and how they become one.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss fuse bm25.trec dense.trec --out fused.trec\n  isogloss fuse bm25.trec dense.trec --method minmax --alpha 0.6 --out fused.trec\n  isogloss fuse a.trec b.trec c.trec --method zscore --weights 1,1,2 --out fused.trec\n  isogloss fuse dev_bm25.trec dev_dense.trec --method minmax --fit dev/qrels.tsv --queries dev/queries.jsonl --fitted weights.json\n  isogloss fuse bm25.trec dense.trec --alphas weights.json --queries queries.jsonl --out fused.trec"
+    after_help = "Examples:\n  isogloss fuse bm25.trec dense.trec --out fused.trec\n  isogloss fuse bm25.trec dense.trec --method minmax --alpha 0.6 --out fused.trec\n  isogloss fuse bm25.trec dense.trec --method minmax --floor zero --depth 100 --out fused.trec\n  isogloss fuse a.trec b.trec c.trec --method zscore --weights 1,1,2 --out fused.trec\n  isogloss fuse dev_bm25.trec dev_dense.trec --method minmax --fit dev/qrels.tsv --queries dev/queries.jsonl --fitted weights.json\n  isogloss fuse bm25.trec dense.trec --alphas weights.json --queries queries.jsonl --out fused.trec"
 )]
 pub struct Args {
     /// Two TREC runs or more; with one weight for two the sparse one first.
@@ -27,6 +27,11 @@ pub struct Args {
     /// A weight for each run, apart by commas, in place of alpha.
     #[arg(long, value_name = "X,Y", value_delimiter = ',', conflicts_with_all = ["alpha", "alphas"], allow_negative_numbers = true)]
     weights: Vec<f64>,
+
+    /// Documents per query that the runs were asked for, which tells lists that ended early [default: of each run its longest
+    /// list].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    depth: Option<usize>,
 
     /// Queries with their languages, for weights by language.
     #[arg(long, value_name = "FILE")]
@@ -82,6 +87,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         (_, false) => Default::default(),
     };
     let runs = read(args)?;
+    check_floors(&runs, fusing.floors(), args)?;
+    let fusing = fusing.of_depths(&depths(&runs, args));
     let fused = fuse_by(&runs, |query| fusing.of(langs.get(query).copied()), args.k)?;
     Ok(write(&fused, args.out.as_deref())?)
 }
@@ -90,10 +97,34 @@ fn read(args: &Args) -> isogloss_ir::Result<Vec<Run>> {
     args.runs.iter().map(Run::read).collect()
 }
 
+/// How many documents each run was asked for.
+fn depths(runs: &[Run], args: &Args) -> Vec<usize> {
+    let longest = |run: &Run| run.iter().map(|(_, hits)| hits.len()).max().unwrap_or(0);
+    runs.iter().map(|run| args.depth.unwrap_or_else(|| longest(run))).collect()
+}
+
+/// Printed scores of BM25 are lowered by a millionth for every tie, and may end this little below 0.
+const TIES: f32 = -0.01;
+
+/// Refuses runs whose scores can be below 0 where documents that a list lacks are to have scored 0.
+fn check_floors(runs: &[Run], floors: &[Floor], args: &Args) -> Result<(), Fault> {
+    let zero = runs.iter().zip(&args.runs).zip(floors).filter(|(_, floor)| **floor == Floor::Zero);
+    for ((run, path), _) in zero {
+        let path: &Path = path;
+        if let Some((query, _)) = run.iter().find(|(_, hits)| hits.last().is_some_and(|(_, score)| *score < TIES)) {
+            let problem = format!(
+                "query {query:?} has a score below 0, and --floor zero is for runs that have none, as BM25's; give lowest"
+            );
+            return Err(Fault::new(path, problem));
+        }
+    }
+    Ok(())
+}
+
 fn fusing(args: &Args) -> anyhow::Result<Fusing> {
     match (args.weights.is_empty(), args.runs.len()) {
         (false, _) => args.fusion.weighted(args.weights.clone()),
-        (true, 2) => args.fusion.open(),
+        (true, 2) => args.fusion.open(&[]),
         (true, _) => args.fusion.unweighted(),
     }
 }

@@ -56,7 +56,7 @@ impl Judge<'_> {
         };
         let lists: Vec<_> = used.iter().map(|(list, _)| named(list)).collect();
         let weights = used.iter().map(|(_, weight)| *weight).collect();
-        let fused = fuse_lists(&lists, &Fusion::Weighted { scale: Scale::Centred, weights })?;
+        let fused = fuse_lists(&lists, &Fusion::weighted(Scale::Centred, weights))?;
         let Some((id, score)) = fused.first() else { return Ok(Chosen::Nothing) };
         let row = self.lists.passages().find(id).expect("ids of the corpus");
         let lead = fused.get(1).map_or(f64::INFINITY, |(_, next)| score - next);

@@ -1,29 +1,33 @@
 //! `isogloss fuse --fit`: the weight of the second run, for all languages and for each.
 
-use super::{Args, langs, read};
+use super::{Args, check_floors, depths, langs, read};
 use crate::exit::Fault;
 use crate::run_out::write;
 use crate::sheet::{Form, Sheet};
 use isogloss_ir::fusion::{Fit, FitOptions, LangFit, fit};
-use isogloss_ir::{Qrels, Scale, fuse_by};
+use isogloss_ir::{Floor, Qrels, Scale, fuse_by};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Fits, writes weights and run where they are asked for, and prints what the weights give.
 pub fn run(qrels: &Path, args: &Args) -> anyhow::Result<()> {
-    let options = options(args)?;
+    let mut options = options(args)?;
     if args.runs.len() != 2 {
         return Err(Fault::option("--fit", "weighs the second of two runs; give two").into());
     }
     let queries = args.queries.as_deref().expect("required by --fit");
     let (qrels, langs, runs) = (Qrels::read(qrels)?, langs(queries)?, read(args)?);
     let runs: [_; 2] = runs.try_into().expect("counted");
+    check_floors(&runs, &options.floors, args)?;
+    options.depths = depths(&runs, args).try_into().expect("counted");
     let fit = fit(&runs, &qrels, &langs, &options)?;
     if let Some(path) = &args.fitted {
         fit.weights.write(path)?;
     }
     if let Some(path) = &args.out {
-        let fused = fuse_by(&runs, |query| fit.weights.fusion(langs.get(query).copied()), args.k)?;
+        let filled = Floor::filled(&options.floors, &options.depths);
+        let with = |query: &str| fit.weights.fusion(langs.get(query).copied()).filled(&filled);
+        let fused = fuse_by(&runs, with, args.k)?;
         write(&fused, Some(path))?;
     }
     print(&fit, args)
@@ -39,7 +43,9 @@ fn options(args: &Args) -> anyhow::Result<FitOptions> {
         return Err(Fault::option("--fit-most", "must be a finite number above 0").into());
     }
     let alphas = FitOptions::grid(most, args.fit_steps);
-    Ok(FitOptions { scale, measure: args.measure, alphas, k: args.k, folds: args.folds.into() })
+    let floors = args.fusion.floors(2)?.to_vec();
+    let folds = args.folds.into();
+    Ok(FitOptions { scale, floors, depths: [args.k; 2], measure: args.measure, alphas, k: args.k, folds })
 }
 
 fn print(fit: &Fit, args: &Args) -> anyhow::Result<()> {

@@ -2,13 +2,16 @@
 
 use super::{Args, bm25, dense, queries, write};
 use crate::exit::Fault;
-use isogloss_ir::{Lang, fuse_by};
+use isogloss_ir::{Floor, Lang, fuse_by};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// BM25 lists every document that has a word of the query, unless they are more than asked for: any other scored 0.
+const FLOORS: [Floor; 1] = [Floor::Zero];
+
 /// Searches both, fuses what they find and writes the run: the one that `isogloss fuse` makes of theirs.
 pub fn run(index: &Path, args: &Args) -> anyhow::Result<()> {
-    let fusing = args.fusion.open()?;
+    let fusing = args.fusion.open(&FLOORS)?.of_depths(&[args.depth; 2]);
     let queries = queries(args.queries())?;
     let langs: BTreeMap<String, Option<Lang>> = queries.iter().map(|query| (query.id.clone(), query.lang)).collect();
     let searcher = args.words.open(index)?;
