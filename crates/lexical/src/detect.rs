@@ -8,11 +8,11 @@ use isogloss_ir::Lang;
 /// Trigrams and scripts decide (whatlang, 70 languages); a guess that is not reliable counts as none.
 pub fn field_of(text: &str, declared: Option<Lang>) -> Field {
     match declared {
-        Some(lang) => Field::of_lang(lang.as_str()),
-        None => match whatlang::detect(text).filter(whatlang::Info::is_reliable) {
-            Some(info) => Field::of_lang(info.lang().code()),
-            None => Field::Icu,
-        },
+        Some(lang) => Field::of_lang(lang),
+        None => {
+            let seen = whatlang::detect(text).filter(whatlang::Info::is_reliable);
+            seen.and_then(|info| info.lang().code().parse().ok()).map_or(Field::Icu, Field::of_lang)
+        }
     }
 }
 

@@ -122,7 +122,7 @@ impl Searcher {
     }
 
     fn fields_for(&self, lang: Option<Lang>) -> Vec<usize> {
-        let own = lang.filter(|_| self.auto).map(|lang| Field::of_lang(lang.as_str()));
+        let own = lang.filter(|_| self.auto).map(Field::of_lang);
         match own.and_then(|own| self.fields.iter().position(|field| *field == own)) {
             Some(field) => vec![field],
             None => (0..self.fields.len()).collect(),

@@ -15,7 +15,7 @@ nde=nd nbl=nr nep=ne npi=ne nld=nl dut=nl nno=nn nob=nb nor=no nya=ny oci=oc ori
 pus=ps pbt=ps que=qu quy=qu quz=qu roh=rm ron=ro rum=ro mol=ro mo=ro run=rn rus=ru sag=sg san=sa sin=si slk=sk slo=sk slv=sl sme=se
 smo=sm sna=sn snd=sd som=so sot=st spa=es sqi=sq alb=sq als=sq srd=sc srp=sr hbs=sr sh=sr ssw=ss sun=su swa=sw swh=sw swe=sv tah=ty
 tam=ta tat=tt tel=te tgk=tg tgl=tl fil=tl tha=th tir=ti ton=to tsn=tn tso=ts tuk=tk tur=tr uig=ug ukr=uk urd=ur uzb=uz uzn=uz ven=ve
-vie=vi wln=wa wol=wo xho=xh yid=yi ydd=yi ji=yi yor=yo zho=zh chi=zh cmn=zh zul=zu nb=no
+vie=vi wln=wa wol=wo xho=xh yid=yi ydd=yi ji=yi yor=yo zho=zh chi=zh cmn=zh yue=zh zul=zu nb=no
 arz=ar acm=ar acq=ar aeb=ar ajp=ar apc=ar apd=ar ars=ar ary=ar arq=ar";
 
 impl Lang {
@@ -38,9 +38,15 @@ mod tests {
     #[test]
     fn codes_of_one_language_are_one() {
         let short = |code: &str| code.parse::<Lang>().unwrap().canonical().to_string();
-        for (code, want) in
-            [("ara", "ar"), ("arb-Arab", "ar"), ("nob", "no"), ("cmn-Hant", "zh"), ("iw", "he"), ("ckb", "ckb")]
-        {
+        for (code, want) in [
+            ("ara", "ar"),
+            ("arb-Arab", "ar"),
+            ("nob", "no"),
+            ("cmn-Hant", "zh"),
+            ("yue", "zh"),
+            ("iw", "he"),
+            ("ckb", "ckb"),
+        ] {
             assert_eq!(short(code), want);
         }
     }
