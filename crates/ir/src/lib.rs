@@ -28,6 +28,7 @@ pub mod run;
 pub mod significance;
 
 mod fields;
+mod file_hash;
 mod folder;
 mod random;
 mod run_blocks;
@@ -41,6 +42,7 @@ pub use compare::{Comparison, Scores, compare};
 pub use dataset::{Dataset, Example, ExampleIds, Pair};
 pub use error::{Error, Result};
 pub use evaluate::{Report, evaluate, evaluate_file, evaluate_with};
+pub use file_hash::file_hash;
 pub use format::clear::{ClearExample, load_clear};
 pub use format::documents::{Body, Document, load_documents};
 pub use format::parallel::{PairOptions, Pairing, ParallelRow, load_pairs, load_parallel};

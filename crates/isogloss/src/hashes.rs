@@ -1,11 +1,9 @@
 //! Hashes of files, by which a result knows its data again.
 
-use isogloss_ir::Error;
+use isogloss_ir::{Error, file_hash};
 use serde_json::{Map, Value};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::Xxh3;
 
 /// The hash of a file, or of every file of a folder (hidden ones aside) by its place.
 ///
@@ -13,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 /// Something cannot be read.
 pub fn hashes(path: &Path) -> isogloss_ir::Result<Value> {
     if path.is_file() {
-        return Ok(hash(path)?.into());
+        return Ok(file_hash(path)?.into());
     }
     let mut files = Vec::new();
     list(path, &mut files)?;
@@ -29,7 +27,7 @@ pub fn hashes_of(folder: &Path, files: &[PathBuf]) -> isogloss_ir::Result<Value>
     let mut hashes = Map::new();
     for file in files {
         let place = file.strip_prefix(folder).unwrap_or(file).to_string_lossy().into_owned();
-        hashes.insert(place, hash(file)?.into());
+        hashes.insert(place, file_hash(file)?.into());
     }
     Ok(hashes.into())
 }
@@ -54,21 +52,6 @@ pub fn first_change(was: &Value, now: &Value) -> Option<(String, &'static str)> 
         Some(other) => (other != hash).then(|| (place.clone(), "has changed")),
     });
     gone.or_else(|| now.keys().find(|place| !was.contains_key(*place)).map(|place| (place.clone(), "is new")))
-}
-
-/// The hash of a file.
-///
-/// # Errors
-/// It cannot be read.
-pub fn hash(path: &Path) -> isogloss_ir::Result<String> {
-    let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let (mut hash, mut block) = (Xxh3::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut block).map_err(|e| Error::io(path, e))? {
-            0 => return Ok(format!("{:032x}", hash.digest128())),
-            n => hash.update(&block[..n]),
-        }
-    }
 }
 
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> isogloss_ir::Result<()> {

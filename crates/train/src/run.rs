@@ -1,11 +1,12 @@
 //! From a run file to a trained model folder, with everything the run depended on written beside it.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use isogloss_engine::Key;
 use isogloss_engine::optim::AdamW;
+use isogloss_ir::file_hash;
 use isogloss_model::{
     ArchitectureConfig, BertConfig, BertFamily, BiEncoder, FeedForward, FolderLayout, Mt5Config, Mt5Family, Overrides,
     Pooling, Positions, Seq2Seq, StaticConfig, Tokenizer,
@@ -288,17 +289,6 @@ fn data_files(path: &Path) -> Result<Vec<PathBuf>> {
     files.retain(|f| f.is_file() && f.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&prefix)));
     files.sort();
     if files.is_empty() { Err(Error::io(path, std::io::ErrorKind::NotFound.into())) } else { Ok(files) }
-}
-
-fn file_hash(path: &Path) -> Result<String> {
-    let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let (mut hash, mut block) = (Xxh3::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut block).map_err(|e| Error::io(path, e))? {
-            0 => return Ok(format!("{:032x}", hash.digest128())),
-            n => hash.update(&block[..n]),
-        }
-    }
 }
 
 /// Hash of what decides the result of a run.

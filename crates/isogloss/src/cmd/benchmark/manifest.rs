@@ -1,10 +1,11 @@
 //! All that a benchmark's figures depend on: the call, the versions, the model, the data, the machine.
 
 use super::Judged;
-use crate::hashes::{hash, hashes, hashes_of, revision};
+use crate::hashes::{hashes, hashes_of, revision};
 use crate::model::files;
 use isogloss_dense::Side;
 use isogloss_engine::Isa;
+use isogloss_ir::file_hash;
 use isogloss_lexical::Index;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -87,7 +88,7 @@ fn model(judged: &Judged) -> anyhow::Result<Value> {
         "path": judged.args.model,
         "xxh3": model.hash,
         "files": hashes_of(&model.folder, &files(&model.folder, !judged.args.calibration.uncalibrated)?)?,
-        "tokenizer_xxh3": if tokenizer.is_file() { Some(hash(&tokenizer)?) } else { None },
+        "tokenizer_xxh3": if tokenizer.is_file() { Some(file_hash(&tokenizer)?) } else { None },
         "dim": layout.dim(),
         "pooling": layout.pooling.to_string(),
         "calibration": model.encoder.calibration().map(|calibration| calibration.plan().method.to_string()),

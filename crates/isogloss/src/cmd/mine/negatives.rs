@@ -3,10 +3,9 @@
 use super::EXAMPLES;
 use super::sources::{Sources, hash_of};
 use crate::exit::Fault;
-use crate::hashes::hash;
 use crate::model::positive;
 use crate::progress::Progress;
-use isogloss_ir::{Lang, Qrels, Run};
+use isogloss_ir::{Lang, Qrels, Run, file_hash};
 use isogloss_mine::negatives::{
     ListRules, Margin, Negatives, NegativesOptions, Pick, PositiveScore, RerankerRules, mine,
 };
@@ -184,7 +183,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         inputs.insert("reranker".into(), hash_of(run.iter().map(|hits| format!("{hits:?}"))));
     }
     if let Some(path) = args.parallel.as_deref() {
-        inputs.insert("parallel".into(), if path.exists() { hash(path)? } else { "ids".into() });
+        inputs.insert("parallel".into(), if path.exists() { file_hash(path)? } else { "ids".into() });
     }
     let mut task = Negatives {
         lists: &lists,

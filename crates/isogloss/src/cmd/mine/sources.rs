@@ -3,7 +3,6 @@
 use super::folder_of;
 use crate::cmd::encode;
 use crate::exit::Fault;
-use crate::hashes::hash;
 use crate::input::Input;
 use crate::model::{CalibrationOptions, Model, ModelOptions};
 use crate::progress::Progress;
@@ -12,7 +11,7 @@ use crate::stored::load_for;
 use crate::texts::Texts;
 use crate::words;
 use isogloss_dense::{EncodeOptions, Manifest, Side, VectorStore};
-use isogloss_ir::{Error, Query, ReadOptions, read_docs, read_queries};
+use isogloss_ir::{Error, Query, ReadOptions, file_hash, read_docs, read_queries};
 use isogloss_lexical::Searcher;
 use isogloss_mine::{Lists, Passages, QueryVectors, work_folder};
 use std::collections::BTreeMap;
@@ -179,13 +178,13 @@ impl Opened {
             inputs.insert("bm25".into(), format!("{:016x} k1={k1} b={b}", searcher.index().fingerprint()));
         }
         if let Some(vectors) = &sources.vectors {
-            inputs.insert("vectors".into(), hash(&vectors.join("manifest.json"))?);
+            inputs.insert("vectors".into(), file_hash(&vectors.join("manifest.json"))?);
         }
         if let Some(model) = &self.model {
             inputs.insert("model".into(), model.hash.clone());
         }
         if let Some(vectors) = &sources.query_vectors {
-            inputs.insert("query vectors".into(), hash(&vectors.join("manifest.json"))?);
+            inputs.insert("query vectors".into(), file_hash(&vectors.join("manifest.json"))?);
         }
         Ok(inputs)
     }
