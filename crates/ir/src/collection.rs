@@ -133,6 +133,8 @@ pub(crate) struct Entry {
     pub text: String,
     pub lang: Option<Lang>,
     pub answers: Vec<String>,
+    /// Where it stands, from 1.
+    pub line: usize,
 }
 
 /// Records of either kind, one after the other.
@@ -162,18 +164,18 @@ impl<'a> Entries<'a> {
     fn next_entry(&mut self) -> Result<Option<Entry>> {
         let found = match &mut self.source {
             Source::Records(records) => match records.next().transpose()? {
-                Some(mut record) => Some((entry_of(&mut record, self.kind, self.row)?, record.line)),
+                Some(mut record) => Some(entry_of(&mut record, self.kind, self.row)?),
                 None => None,
             },
             Source::Columns(rows) => columns_entry(rows, self.kind)?,
             Source::Texts(lines) => text_entry(lines)?,
         };
         self.row += 1;
-        let Some((mut entry, line)) = found else {
+        let Some(mut entry) = found else {
             return Ok(None);
         };
         entry.lang = entry.lang.or(self.lang);
-        self.seen.insert(&entry.id, self.kind.what, &self.path, line)?;
+        self.seen.insert(&entry.id, self.kind.what, &self.path, entry.line)?;
         Ok(Some(entry))
     }
 }
@@ -237,9 +239,10 @@ pub(crate) fn entry_of(record: &mut Record, kind: Kind, row: usize) -> Result<En
     if kind.titled && !kind.texts.iter().any(|text| record.has(text)) {
         let contents = record.text(&["text", "contents"])?;
         let (title, text) = split_contents(title, contents);
-        return Ok(Entry { id, title, text, lang, answers });
+        return Ok(Entry { id, title, text, lang, answers, line: record.line });
     }
-    Ok(Entry { id, title: title.unwrap_or_default(), text: record.text(kind.texts)?, lang, answers })
+    let (title, text) = (title.unwrap_or_default(), record.text(kind.texts)?);
+    Ok(Entry { id, title, text, lang, answers, line: record.line })
 }
 
 /// A title and a text in one field, apart by the first blank line.
@@ -250,7 +253,7 @@ fn split_contents(title: Option<String>, contents: String) -> (String, String) {
     }
 }
 
-pub(crate) fn columns_entry(rows: &mut Rows<'_>, kind: Kind) -> Result<Option<(Entry, usize)>> {
+pub(crate) fn columns_entry(rows: &mut Rows<'_>, kind: Kind) -> Result<Option<Entry>> {
     let Some((row, line)) = rows.next_row()? else {
         return Ok(None);
     };
@@ -264,16 +267,17 @@ pub(crate) fn columns_entry(rows: &mut Rows<'_>, kind: Kind) -> Result<Option<(E
         }
         _ => return Err(rows.columns("2 (id, text), apart by a tab", got, line)),
     };
-    Ok(Some((Entry { id, title, text, lang: None, answers: Vec::new() }, line)))
+    Ok(Some(Entry { id, title, text, lang: None, answers: Vec::new(), line }))
 }
 
-fn text_entry(lines: &mut Lines<'_>) -> Result<Option<(Entry, usize)>> {
+fn text_entry(lines: &mut Lines<'_>) -> Result<Option<Entry>> {
     let mut text = String::new();
     if !lines.next_content(&mut text)? {
         return Ok(None);
     }
     let line = lines.number();
-    Ok(Some((Entry { id: (line - 1).to_string(), title: String::new(), text, lang: None, answers: Vec::new() }, line)))
+    let (id, title, answers) = ((line - 1).to_string(), String::new(), Vec::new());
+    Ok(Some(Entry { id, title, text, lang: None, answers, line }))
 }
 
 #[cfg(test)]

@@ -123,6 +123,10 @@ pub enum Error {
     )]
     QueryLang { query: String },
 
+    /// A query whose language is needed and unknown.
+    #[error("{}:{line}: the query names no language; add `lang` to its record, or declare one for the file", path.display())]
+    NoLang { path: PathBuf, line: usize },
+
     /// A ranked or judged document whose language is asked for and unknown.
     #[error(
         "document {doc} has no language: it is not in the corpus or its record has none; give the corpus that was searched, with a `lang` in every record"

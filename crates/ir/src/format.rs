@@ -89,6 +89,18 @@ pub struct ExampleOptions {
     pub lang: Option<Lang>,
     /// The language of texts that name none.
     pub doc_lang: Option<Lang>,
+    /// Whether a query without a language is an error.
+    pub lang_needed: bool,
+}
+
+impl ExampleOptions {
+    /// Refuses a query in `lang` at `line` of `path` if its language is needed and nobody names it.
+    fn check_lang(&self, lang: Option<Lang>, path: &Path, line: usize) -> Result<()> {
+        match self.lang_needed && lang.or(self.lang).is_none() {
+            true => Err(Error::NoLang { path: path.into(), line }),
+            false => Ok(()),
+        }
+    }
 }
 
 const EXPECTED: &str = "examples: a BEIR folder, or a file in DPR, Tevatron, FlagEmbedding, sentence-transformers, CLEAR, SQuAD or MS MARCO triples format";
@@ -118,10 +130,10 @@ fn from_lines(mut lines: Lines<'_>, options: &ExampleOptions) -> Result<Vec<Exam
     let path = lines.path().to_path_buf();
     let examples = match options.format {
         Some(Format::Beir) => return Err(not_a_folder(&path)),
-        Some(Format::Squad) => squad::load(lines)?,
+        Some(Format::Squad) => squad::load(lines, options)?,
         Some(Format::MsMarcoTriples) => ms_marco::load(lines, options)?,
         Some(format) => of_records(records(lines)?, Some(format), options)?,
-        None if is_squad(lines.peek_bytes()?) => squad::load(lines)?,
+        None if is_squad(lines.peek_bytes()?) => squad::load(lines, options)?,
         None => match is_triples(&mut lines)? {
             true => ms_marco::load(lines, options)?,
             false => of_records(records(lines)?, None, options)?,
@@ -186,7 +198,10 @@ fn of_records(mut records: Records<'_>, format: Option<Format>, options: &Exampl
     let path = first.path.clone();
     let mut examples = Vec::new();
     for record in std::iter::once(Ok(first)).chain(records) {
-        examples.extend(example(&mut record?, format, options)?);
+        let mut record = record?;
+        let Some(example) = example(&mut record, format, options)? else { continue };
+        options.check_lang(example.lang, &path, record.line)?;
+        examples.push(example);
     }
     if let Some(corpus) = options.corpus.as_deref().filter(|_| examples.iter().any(|e| e.positives.is_empty())) {
         texts::fill(&mut examples, corpus, &path)?;
@@ -260,6 +275,27 @@ mod tests {
         }
         assert_eq!(read("q\tp\tn\n"), [want(&["n"])]);
         assert_eq!(read(r#"{"anchor":"q","positive":"p","negative":"n"}"#), [want(&["n"])]);
+    }
+
+    #[test]
+    fn a_query_without_the_language_that_is_needed_is_told_with_its_line() {
+        let told = |text: &str, lang: Option<&str>| {
+            let lang = lang.map(|lang| lang.parse().unwrap());
+            let options = ExampleOptions { lang_needed: true, lang, ..Default::default() };
+            read_examples(text.as_bytes(), "x", &options).map_err(|error| error.to_string())
+        };
+        let named = "{\"query\":\"q\",\"pos\":[\"p\"],\"lang\":\"fi\"}\n";
+        for (text, line) in [
+            (format!("{named}\n{{\"query\":\"q\",\"pos\":[\"p\"]}}\n"), "x:3: "),
+            ("anchor\tpositive\nq\tp\n".into(), "x:2: "),
+            ("q\tp\tn\n".into(), "x:1: "),
+            (r#"{"data":[{"paragraphs":[{"context":"c","qas":[{"question":"q","answers":[]}]}]}]}"#.into(), "x:1: "),
+        ] {
+            let error = told(&text, None).unwrap_err();
+            assert!(error.starts_with(line) && error.contains("`lang`"), "{error}");
+            assert!(told(&text, Some("sw")).is_ok());
+        }
+        assert!(told(named, None).is_ok());
     }
 
     #[test]

@@ -11,6 +11,26 @@ use isogloss_model::BiEncoder;
 use crate::config::EvaluateConfig;
 use crate::error::{Error, Result};
 
+/// What a development set says of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// Name of what is measured.
+    pub measure: String,
+    /// Its value.
+    pub value: f64,
+    /// Whether less of it is better.
+    pub falls: bool,
+    /// The same by language, where it is taken so.
+    pub by_lang: BTreeMap<String, f64>,
+}
+
+impl Score {
+    /// Whether it is better than a value of the same measure.
+    pub fn beats(&self, other: f64) -> bool {
+        if self.falls { self.value < other } else { self.value > other }
+    }
+}
+
 /// A development set in memory.
 pub enum DevSet {
     /// Queries, documents and judgements.
@@ -57,7 +77,7 @@ impl DevSet {
             docs: docs.collect::<isogloss_ir::Result<_>>()?,
             queries: queries.collect::<isogloss_ir::Result<_>>()?,
             qrels: Qrels::read(qrels)?,
-            measure: config.measure.parse()?,
+            measure: config.measure(false).parse()?,
         })
     }
 

@@ -10,6 +10,7 @@ mod config;
 mod data;
 mod dev;
 mod error;
+mod held_out;
 mod language_probe;
 pub mod loss;
 mod memory_bank;
@@ -31,13 +32,14 @@ pub use config::{
     NewModelConfig, OptimizerConfig, Role, RunConfig, ScheduleConfig, TaskConfig, read_toml,
 };
 pub use data::{Place, Sampled, Source, Text, TrainingData};
-pub use dev::DevSet;
+pub use dev::{DevSet, Score};
 pub use error::{Error, Result};
+pub use held_out::{HeldOut, Likelihood};
 pub use memory_bank::{BankScope, MemoryBank};
 pub use plan::{Activations, DataPlan, Drawn, LangPlan, Memory, Plan, PlanOptions, SetPlan, Spread, TaskPlan};
 pub use projection_head::{Asymmetry, ProjectionHead, ProjectionHeadConfig, Statistics};
 pub use recipe::{Group, Part, Recipe, RecipeState};
-pub use run::{plan, start_model, train};
+pub use run::{check_inputs, plan, start_model, train};
 pub use sampler::{Pick, Sampler, SamplerState, Stream, language_weights};
 pub use step::{StepOptions, TokenBatch, accumulate};
 pub use task::{BatchLog, EmbeddingTask, Task, TaskState};

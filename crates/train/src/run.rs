@@ -16,7 +16,6 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::checkpoint::{self, checkpoint_path};
 use crate::config::{Architecture, DataConfig, NewModelConfig, RunConfig, TaskConfig};
-use crate::dev::DevSet;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::recipes::{self, RecipeConfig};
@@ -66,8 +65,19 @@ fn plan_from<M: Trainable>(prepared: Prepared<M>, config: &RunConfig, identity: 
     let (mut model, mut tasks) = prepared;
     let mut optimizer = AdamW::new(config.optimizer.adamw());
     let state = checkpoint::load(&config.out, &identity.fingerprint, &mut model, &mut tasks, &mut optimizer)?;
-    config.evaluate.as_ref().map(DevSet::load).transpose()?;
+    M::dev(config)?;
     Plan::new(config, &model, tasks, state.map_or(0, |state| state.step))
+}
+
+/// Refuses what [`train`] would refuse before its first step, the folder that it writes aside: reads model and data.
+///
+/// # Errors
+/// As [`train`].
+pub fn check_inputs(config: &RunConfig) -> Result<()> {
+    match config.generates()? {
+        true => prepare_generator(config).map(drop),
+        false => prepare(config).map(drop),
+    }
 }
 
 /// What a run starts from: its model and its tasks, their data read.

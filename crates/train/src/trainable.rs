@@ -5,10 +5,13 @@ use std::path::Path;
 use isogloss_engine::Tensor;
 use isogloss_model::{ArchitectureConfig, BiEncoder, Seq2Seq};
 
-use crate::dev::DevSet;
-use crate::error::{Error, Result};
+use crate::config::RunConfig;
+use crate::dev::{DevSet, Score};
+use crate::error::Result;
+use crate::held_out::HeldOut;
 use crate::plan::Activations;
 use crate::recipe::Part;
+use crate::recipes::RecipeConfig;
 
 /// A model that can be trained. Tasks know what to do with it; the loop stores, evaluates and saves it.
 pub trait Trainable: Sized + Sync {
@@ -30,11 +33,20 @@ pub trait Trainable: Sized + Sync {
     /// The folder cannot be read.
     fn reload(&self, folder: &Path) -> Result<Self>;
 
+    /// What such a model is judged by while it is trained.
+    type Dev;
+
+    /// The development set of a run, if it has one.
+    ///
+    /// # Errors
+    /// A file is unreadable or malformed.
+    fn dev(run: &RunConfig) -> Result<Option<Self::Dev>>;
+
     /// What a development set says of it.
     ///
     /// # Errors
-    /// The model cannot be judged by it.
-    fn score(&self, dev: &DevSet) -> Result<f64>;
+    /// The tokenizer or the measure fails.
+    fn score(&self, dev: &Self::Dev) -> Result<Score>;
 
     /// Tokens of a text as it would be encoded, with prompt and special tokens, but not cut.
     ///
@@ -66,8 +78,14 @@ impl Trainable for BiEncoder {
         Ok(self.reload(folder)?)
     }
 
-    fn score(&self, dev: &DevSet) -> Result<f64> {
-        dev.score(self)
+    type Dev = DevSet;
+
+    fn dev(run: &RunConfig) -> Result<Option<DevSet>> {
+        run.evaluate.as_ref().map(DevSet::load).transpose()
+    }
+
+    fn score(&self, dev: &DevSet) -> Result<Score> {
+        Ok(Score { measure: dev.measure(), value: dev.score(self)?, falls: false, by_lang: Default::default() })
     }
 
     fn part_tokens(&self, part: &Part) -> Result<usize> {
@@ -105,8 +123,20 @@ impl Trainable for Seq2Seq {
         Ok(self.reload(folder)?)
     }
 
-    fn score(&self, _: &DevSet) -> Result<f64> {
-        Err(Error::value("evaluate", "ranks by embeddings, which an encoder–decoder has none of; take it out"))
+    type Dev = HeldOut;
+
+    fn dev(run: &RunConfig) -> Result<Option<HeldOut>> {
+        let tasks = run.tasks()?;
+        // The prompt that is stored with the model, too, is the first task's.
+        let recipe = tasks.iter().find_map(|task| match &task.recipe {
+            RecipeConfig::QueryGeneration(recipe) => Some(recipe),
+            _ => None,
+        });
+        run.evaluate.as_ref().zip(recipe).map(|(evaluate, recipe)| HeldOut::load(evaluate, recipe)).transpose()
+    }
+
+    fn score(&self, dev: &HeldOut) -> Result<Score> {
+        dev.score(self)
     }
 
     fn part_tokens(&self, part: &Part) -> Result<usize> {

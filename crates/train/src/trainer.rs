@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::checkpoint::{self, RunState};
 use crate::config::RunConfig;
-use crate::dev::DevSet;
+use crate::dev::Score;
 use crate::error::{Error, Result};
 use crate::mixture::Mixture;
 use crate::step::StepOptions;
@@ -56,7 +56,7 @@ pub trait Observer {
 pub struct Outcome {
     /// Steps done in all.
     pub steps: usize,
-    /// Whether it stopped because the measure no longer rose.
+    /// Whether it stopped because the measure no longer got better.
     pub stopped_early: bool,
     /// Best measure and its step.
     pub best: Option<(f64, usize)>,
@@ -65,12 +65,12 @@ pub struct Outcome {
 }
 
 /// A run in progress.
-pub struct Trainer<M> {
+pub struct Trainer<M: Trainable> {
     config: RunConfig,
     model: M,
     tasks: Vec<Box<dyn Task<M>>>,
     mixture: Mixture,
-    dev: Option<DevSet>,
+    dev: Option<M::Dev>,
     optimizer: AdamW,
     schedule: Schedule,
     fingerprint: String,
@@ -96,7 +96,7 @@ impl<M: Trainable> Trainer<M> {
         let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut tasks, &mut optimizer)?;
         let (log, log_bytes) = open_log(&config, state.as_ref())?;
         Ok(Trainer {
-            dev: config.evaluate.as_ref().map(DevSet::load).transpose()?,
+            dev: M::dev(&config)?,
             schedule: config.schedule()?,
             mixture: Mixture::new(&config.tasks()?),
             step: state.as_ref().map_or(0, |s| s.step),
@@ -212,9 +212,10 @@ impl<M: Trainable> Trainer<M> {
         if !self.step.is_multiple_of(config.every) && self.step != self.config.schedule.steps {
             return Ok(());
         }
-        let value = self.model.score(dev)?;
-        let best = self.best.is_none_or(|(so_far, _)| value > so_far);
-        let measure = dev.measure();
+        let score = self.model.score(dev)?;
+        self.require_finite("measure of the development set", score.value)?;
+        let best = self.best.is_none_or(|(so_far, _)| score.beats(so_far));
+        let Score { measure, value, by_lang, .. } = score;
         if best {
             self.best = Some((value, self.step));
             self.stale = 0;
@@ -224,7 +225,11 @@ impl<M: Trainable> Trainer<M> {
         } else {
             self.stale += 1;
         }
-        self.write_log(&json!({"step": self.step, "measure": measure, "value": value, "best": best}))?;
+        let mut line = json!({"step": self.step, "measure": measure, "value": value, "best": best});
+        if !by_lang.is_empty() {
+            line["by_lang"] = json!(by_lang);
+        }
+        self.write_log(&line)?;
         observer.evaluated(self.step, &measure, value, best);
         Ok(())
     }

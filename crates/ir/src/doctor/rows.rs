@@ -145,7 +145,9 @@ pub(super) fn read(path: &Path, wanted: Option<Kind>, take: &mut Take<'_>) -> Re
         None => Err(Error::Empty { path: path.into(), expected: EXPECTED }),
         Some(b'{') if matches!(wanted, None | Some(Kind::Examples(Format::Squad))) && format::is_squad(head) => {
             let kind = Kind::Examples(Format::Squad);
-            squad::load(lines)?.into_iter().for_each(|example| take(Some(kind), Event::Row(of_example(example, 0))));
+            squad::load(lines, &Default::default())?
+                .into_iter()
+                .for_each(|example| take(Some(kind), Event::Row(of_example(example, 0))));
             Ok(kind)
         }
         Some(b'{') if !text_file => json_lines(lines, wanted, take),
@@ -261,8 +263,8 @@ fn names_queries(path: &Path) -> bool {
 fn row_of(record: &mut Record, kind: Kind, number: usize) -> Result<Row> {
     let line = record.line;
     match kind {
-        Kind::Corpus => Ok(of_entry(entry_of(record, DOCS, number)?, Role::Text, line)),
-        Kind::Queries => Ok(of_entry(entry_of(record, QUERIES, number)?, Role::Query, line)),
+        Kind::Corpus => Ok(of_entry(entry_of(record, DOCS, number)?, Role::Text)),
+        Kind::Queries => Ok(of_entry(entry_of(record, QUERIES, number)?, Role::Query)),
         Kind::Examples(Format::Clear) => Ok(of_clear(clear::example(record)?, line)),
         Kind::Examples(format) => {
             // The corpus of ids is another file: it is not looked into here.
@@ -287,8 +289,8 @@ fn plain(role: Role, text: String, lang: Option<Lang>) -> Part {
     Part { role, id: None, title: String::new(), text, lang }
 }
 
-fn of_entry(entry: Entry, role: Role, line: usize) -> Row {
-    let Entry { id, title, text, lang, .. } = entry;
+fn of_entry(entry: Entry, role: Role) -> Row {
+    let Entry { id, title, text, lang, line, .. } = entry;
     Row { line, id: Some(id.clone()), parts: vec![Part { role, id: Some(id), title, text, lang }], ..Row::default() }
 }
 
@@ -432,7 +434,7 @@ fn columns(mut rows: Rows<'_>, kind: Kind, take: &mut Take<'_>) -> Result<()> {
     let options = PairOptions::default();
     let mut next = || {
         let row = match kind {
-            Kind::Queries => columns_entry(&mut rows, QUERIES)?.map(|(entry, line)| of_entry(entry, Role::Query, line)),
+            Kind::Queries => columns_entry(&mut rows, QUERIES)?.map(|entry| of_entry(entry, Role::Query)),
             Kind::Examples(_) => rows.next_columns("3 (query, positive, negative), apart by tabs")?.map(triple),
             Kind::Pairs | Kind::Parallel => match rows.next_row()? {
                 Some((row, line)) if (2..=4).contains(&row.len()) => Some(
@@ -441,7 +443,7 @@ fn columns(mut rows: Rows<'_>, kind: Kind, take: &mut Take<'_>) -> Result<()> {
                 Some((row, line)) => return Err(rows.columns("2 (src, tgt) to 4", row.len(), line)),
                 None => None,
             },
-            _ => columns_entry(&mut rows, DOCS)?.map(|(entry, line)| of_entry(entry, Role::Text, line)),
+            _ => columns_entry(&mut rows, DOCS)?.map(|entry| of_entry(entry, Role::Text)),
         };
         Ok(row.map(Event::Row))
     };

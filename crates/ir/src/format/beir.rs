@@ -19,7 +19,7 @@ pub(super) fn load(folder: &Path, options: &ExampleOptions) -> Result<Vec<Exampl
         None => resolve(folder, "queries")?,
     };
     let qrels = Qrels::read(&judgements)?;
-    let mut examples = examples(&qrels, &queries, &judgements)?;
+    let mut examples = examples(&qrels, &queries, &judgements, options)?;
     texts::fill(&mut examples, &corpus, &judgements)?;
     Ok(examples)
 }
@@ -32,11 +32,12 @@ fn qrels_path(folder: &Path, options: &ExampleOptions) -> Result<PathBuf> {
 }
 
 /// One example per query with a relevant document, in the order of the query ids, texts of documents left out.
-fn examples(qrels: &Qrels, queries: &Path, judgements: &Path) -> Result<Vec<Example>> {
+fn examples(qrels: &Qrels, queries: &Path, judgements: &Path, options: &ExampleOptions) -> Result<Vec<Example>> {
     let mut found = HashMap::new();
     for question in read_questions(queries, &ReadOptions::default())? {
         let question = question?;
         if qrels.get(&question.id).is_some() {
+            options.check_lang(question.lang, queries, question.line)?;
             found.insert(question.id.clone(), question);
         }
     }
@@ -89,6 +90,14 @@ mod tests {
             (Some("q2"), &["d1".to_owned()][..], &["a".to_owned()][..])
         );
         assert_eq!((e.lang.unwrap().as_str(), e.doc_lang.unwrap().as_str()), ("sw", "en"));
+    }
+
+    #[test]
+    fn a_judged_query_without_the_language_that_is_needed_is_told_with_its_line() {
+        let options = ExampleOptions { lang_needed: true, ..ExampleOptions::default() };
+        load_examples(folder("q2\td1\t1\n").path(), &options).unwrap();
+        let error = load_examples(folder("q2\td1\t1\nq1\td2\t1\n").path(), &options).unwrap_err().to_string();
+        assert!(error.contains("queries.jsonl:2: ") && error.contains("`lang`"), "{error}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(super) fn load(lines: Lines<'_>, options: &ExampleOptions) -> Result<Vec<Exa
         if (by_id && (options.corpus.is_none() || options.queries.is_none())) || (!by_id && numbers) {
             return Err(Error::TextsNeeded { path, line, what: missing });
         }
+        options.check_lang(None, &path, line)?;
         examples.push(match by_id {
             true => Example {
                 ids: ExampleIds { query: Some(query), positives: vec![positive], negatives: vec![negative] },

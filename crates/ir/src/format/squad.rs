@@ -1,5 +1,6 @@
 //! The SQuAD family: `data[].paragraphs[].{context, qas[]}`, also of its translations.
 
+use super::ExampleOptions;
 use crate::error::Result;
 use crate::fields::json_error;
 use crate::reader::Lines;
@@ -42,7 +43,9 @@ struct Answer {
 }
 
 /// One example per question that its paragraph answers; the positive is the paragraph without its title.
-pub(crate) fn load(mut lines: Lines<'_>) -> Result<Vec<Example>> {
+pub(crate) fn load(mut lines: Lines<'_>, options: &ExampleOptions) -> Result<Vec<Example>> {
+    // Its questions never name their language, whatever their lines.
+    options.check_lang(None, lines.path(), 1)?;
     lines.peek_bytes()?;
     let (input, mut place) = lines.into_parts();
     let squad: Squad = serde_json::from_reader(input).map_err(|e| {

@@ -67,7 +67,7 @@ pub fn train(config: RunConfig, resume: bool, file: &Path) -> anyhow::Result<Pat
     let outcome = isogloss_train::train(config, resume, &mut follow).map_err(|error| of_run_file(error, file))?;
     drop(follow);
     if outcome.stopped_early {
-        eprintln!("stopped after step {}: the measure no longer rose", outcome.steps);
+        eprintln!("stopped after step {}: the measure no longer got better", outcome.steps);
     }
     if let Some((value, step)) = outcome.best {
         eprintln!("best on the development set: {value:.4} after step {step}");

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::yes;
 use crate::error::{Error, Result};
+use crate::held_out::Likelihood;
 
 /// A development set and what is done with its measure.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -21,9 +22,8 @@ pub struct EvaluateConfig {
     pub qrels: Option<PathBuf>,
     /// Parallel text: the measure is mean accuracy@1 of sentence retrieval, both ways.
     pub parallel: Option<PathBuf>,
-    /// Measure of a retrieval set.
-    #[serde(default = "default_measure")]
-    pub measure: String,
+    /// Measure of a retrieval set, nDCG@10 if not given; of a generator `perplexity`, which is the default, or `loss`.
+    pub measure: Option<String>,
     /// The run stops after so many evaluations without a new best.
     pub patience: Option<usize>,
     /// Whether the model of the best evaluation is the result, rather than the last one.
@@ -31,15 +31,19 @@ pub struct EvaluateConfig {
     pub keep_best: bool,
 }
 
-fn default_measure() -> String {
-    "nDCG@10".into()
-}
-
 impl EvaluateConfig {
-    pub(super) fn check(&self) -> Result<()> {
+    /// The measure, its default filled in for an encoder, or for a generator.
+    pub fn measure(&self, generates: bool) -> &str {
+        self.measure.as_deref().unwrap_or(if generates { "perplexity" } else { "nDCG@10" })
+    }
+
+    pub(super) fn check(&self, generates: bool) -> Result<()> {
         let retrieval = [&self.corpus, &self.queries, &self.qrels].map(Option::is_some);
         if self.every == 0 {
             return Err(Error::value("evaluate.every", "must be positive"));
+        }
+        if generates {
+            self.measure(true).parse::<Likelihood>()?;
         }
         match (retrieval, self.parallel.is_some()) {
             ([true, true, true], false) | ([false, false, false], true) => Ok(()),

@@ -149,8 +149,12 @@ impl RunConfig {
     /// # Errors
     /// It is unreadable, not TOML, has an unknown or missing key or a value out of range; the message has the line.
     pub fn read(path: &Path) -> Result<RunConfig> {
-        let config: RunConfig = read_toml(path)?;
+        let mut config: RunConfig = read_toml(path)?;
         config.check()?;
+        let generates = config.generates()?;
+        if let Some(evaluate) = &mut config.evaluate {
+            evaluate.measure = Some(evaluate.measure(generates).to_string());
+        }
         Ok(config)
     }
 
@@ -235,12 +239,6 @@ impl RunConfig {
         crate::recipes::check_together(&tasks)?;
         let generates = self.generates()?;
         self.model.check(generates)?;
-        match &self.evaluate {
-            Some(_) if generates => {
-                Err(Error::value("evaluate", "ranks by embeddings, which query_generation has none of; take it out"))
-            }
-            Some(evaluate) => evaluate.check(),
-            None => Ok(()),
-        }
+        self.evaluate.as_ref().map_or(Ok(()), |evaluate| evaluate.check(generates))
     }
 }

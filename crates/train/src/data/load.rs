@@ -30,13 +30,40 @@ fn from_pair(pair: Pair) -> Example {
 /// # Errors
 /// A file is unreadable or malformed.
 pub fn examples(config: &DataConfig) -> Result<Vec<Example>> {
+    asked(config, false)
+}
+
+/// As [`examples`], each query with a language.
+///
+/// # Errors
+/// As [`examples`]; a query without one, by its line.
+pub fn examples_with_lang(config: &DataConfig) -> Result<Vec<Example>> {
+    let examples = asked(config, true)?;
+    match examples.iter().position(|example| example.lang.is_none()) {
+        None => Ok(examples),
+        Some(row) => {
+            let (path, row) = (config.path.display(), row + 1);
+            let problem =
+                format!("{path}: the source of pair {row} names no language; declare it as the data set's lang");
+            Err(Error::value("data.lang", problem))
+        }
+    }
+}
+
+fn asked(config: &DataConfig, lang_needed: bool) -> Result<Vec<Example>> {
     let (lang, doc_lang) = config.langs()?;
     match config.format.as_deref() {
         Some("parallel") => Ok(pairs(config)?.into_iter().map(from_pair).collect()),
         format => {
             let format = format.map(str::parse).transpose()?;
-            let options =
-                ExampleOptions { format, split: config.split.clone(), lang, doc_lang, ..ExampleOptions::default() };
+            let options = ExampleOptions {
+                format,
+                split: config.split.clone(),
+                lang,
+                doc_lang,
+                lang_needed,
+                ..Default::default()
+            };
             Ok(load_examples(&config.path, &options)?)
         }
     }

@@ -55,16 +55,9 @@ impl QueryGenerationConfig {
 /// # Errors
 /// A file is unreadable or malformed, or a query has no language although the prompt names it.
 pub(super) fn examples(set: &DataConfig, config: &QueryGenerationConfig) -> Result<Vec<Example>> {
-    let examples = load::examples(set)?;
-    match examples.iter().position(|example| fill_prompt(&config.prompt, example.lang).is_none()) {
-        None => Ok(examples),
-        Some(row) => {
-            let (path, row) = (set.path.display(), row + 1);
-            let problem = format!(
-                "{path}: the query of example {row} names no language, and the prompt has {{language}}; give the data set a lang or take {{language}} out of recipe.prompt"
-            );
-            Err(Error::value("data.lang", problem))
-        }
+    match fill_prompt(&config.prompt, None) {
+        Some(_) => load::examples(set),
+        None => load::examples_with_lang(set),
     }
 }
 

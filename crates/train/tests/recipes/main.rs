@@ -1,6 +1,7 @@
 //! Every recipe through its run file: eight examples are learnt by heart, every option counts, an interrupted run ends as an uninterrupted one, and
 //! what cannot work is refused before any data is read.
 
+mod held_out;
 mod options;
 mod overfit;
 mod refused;

@@ -86,7 +86,10 @@ fn models_that_do_not_fit_the_recipe() {
     let generator = recipe("query_generation");
     assert!(refusal(&(generator.clone() + "[matryoshka]\ndims = [8]\n")).contains("no embeddings"));
     let watched = generator.clone() + "[evaluate]\nevery = 1\nparallel = \"@x\"\n";
-    assert!(refusal(&watched).contains("evaluate"));
+    let ranked = refusal(&(watched.clone() + "measure = \"nDCG@10\"\n"));
+    assert!(ranked.contains("evaluate.measure") && ranked.contains("perplexity or loss"), "{ranked}");
+    assert!(refusal(&watched.replace("every = 1", "every = 0")).contains("evaluate.every"));
+    assert!(refusal(&(watched + "corpus = \"@c\"\n")).contains("parallel alone"));
     let other = "[[task]]\n[task.recipe]\nname = \"mlm\"\n[[task.data]]\npath = \"@x\"\n";
     let task = generator.replace("[recipe]", "[[task]]\n[task.recipe]").replace("[[data]]", "[[task.data]]");
     let both = task.replace("[batch]", "[task.batch]") + other;
@@ -119,7 +122,11 @@ fn queries_without_the_language_that_the_prompt_names() {
     let text = recipe("query_generation").replace("lang = \"en\"\n", "");
     let config = folder.config("out", 1, &text).unwrap();
     let error = folder.train(config, false).unwrap_err().to_string();
-    assert!(error.contains("labelled.jsonl") && error.contains("example 1") && error.contains("lang"), "{error}");
+    assert!(error.contains("labelled.jsonl:1: ") && error.contains("`lang`"), "{error}");
+    let pairs = text.replace("labelled.jsonl", "bare.tsv").replace("[[data]]\n", "[[data]]\nformat = \"parallel\"\n");
+    folder.write("bare.tsv", "ein Wort\tone word\n");
+    let error = folder.train(folder.config("out", 1, &pairs).unwrap(), false).unwrap_err().to_string();
+    assert!(error.contains("bare.tsv: the source of pair 1") && error.contains("data.lang"), "{error}");
     folder.run("bare", 1, &text.replace("[[data]]", "prompt = \"ask: \"\n[[data]]"));
 }
 

@@ -28,8 +28,10 @@ fn every_recipe_resumes_to_the_identical_result() {
         + &recipe("la_mir").replace("[recipe]", "[[task]]\nshare = 1.0\n[task.recipe]");
     let mixed = mixed.replace("[[data]]", "[[task.data]]").replace("[batch]", "[task.batch]");
     let names = RECIPES.iter().map(|(name, _)| (*name, recipe(name)));
-    for (name, text) in names.chain([("mixed", mixed)]) {
+    let watched = held_out::watched("every = 2");
+    for (name, text) in names.chain([("mixed", mixed), ("a generator that is watched", watched)]) {
         let folder = Folder::new();
+        held_out::write(&folder);
         let text = text + "[checkpoint]\nevery = 3\n";
         folder.run("whole", 10, &text);
         let config = || folder.config("stopped", 10, &text).unwrap();

@@ -131,7 +131,7 @@ pub fn judge(
                 queries: Some(dev.queries.clone()),
                 qrels: Some(dev.qrels.clone()),
                 parallel: None,
-                measure: MEASURE.into(),
+                measure: Some(MEASURE.into()),
                 patience: None,
                 keep_best: false,
             })?;
