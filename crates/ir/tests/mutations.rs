@@ -1,13 +1,18 @@
 //! Damaged files of every format: an error or a result, never a panic.
 
+#[path = "../../../tests/mutate.rs"]
+mod mutate;
+
 use isogloss_ir::format::clear::read_clear;
 use isogloss_ir::format::documents::read_documents;
 use isogloss_ir::format::parallel::{Pairing, read_pairs, read_parallel};
+use isogloss_ir::fusion::Weights;
 use isogloss_ir::protocol::{belebele, lareqa, mkqa, nltk, ntrex, squad, tatoeba, xor_retrieve};
 use isogloss_ir::{
     Docs, ExampleOptions, Format, Lang, Measure, PairOptions, PerQuery, Qrels, Queries, ReadOptions, Run, doctor,
     read_examples,
 };
+use mutate::{Random, replace, times};
 use std::io::Write;
 use std::path::Path;
 
@@ -41,72 +46,12 @@ const BENCHMARKS: &[&str] = &[
     "{\"example_id\":1,\"queries\":{\"en\":\"q\",\"zh_cn\":\"w\"},\"answers\":{\"en\":[{\"type\":\"entity\",\"text\":\"a\",\"aliases\":[\"b\"]}]}}\n",
     "{\"id\":\"7\",\"question\":\"q\",\"answers\":[\"yes\",\"a\"],\"lang\":\"fi\"}\n",
     "[{\"id\":\"7\",\"lang\":\"fi\",\"ctxs\":[\"It's 5 p.m. (or so).\"]}]",
+    "{\"method\":\"minmax\",\"floor\":[\"zero\"],\"all\":0.5,\"langs\":{\"sw\":0.7}}",
     "lang\tidx\tsrc\teng\nfin\t0\tyksi\tone\n",
     "lang\tidx\ttext\neng\t0\tone\nfin\t0\tyksi\n",
 ];
 
-const PIECES: &[&[u8]] = &[
-    b"\n",
-    b"\r",
-    b"\t",
-    b"\"",
-    b"\\",
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b",",
-    b":",
-    b"\0",
-    b"\xff",
-    b"\xef\xbb\xbf",
-    b"\x1f\x8b",
-    b"\x28\xb5\x2f\xfd",
-    b"null",
-    b"1e999",
-    b"-1",
-    b"nan",
-    b"\\ud800",
-    b" ",
-    b"id",
-    b"text",
-    b"99999999999999999999",
-    "\u{2028}".as_bytes(),
-    "é".as_bytes(),
-];
-
 const NAMES: &[&str] = &["x", "x.txt", "x.csv", "x.jsonl.gz", "x.tsv.zst", ""];
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((self.0 >> 33) as usize) % n.max(1)
-    }
-
-    fn mutate(&mut self, bytes: &mut Vec<u8>) {
-        let at = self.below(bytes.len());
-        match self.below(6) {
-            0 => bytes.truncate(at),
-            1 => drop(bytes.drain(at..(at + 1 + self.below(4)).min(bytes.len()))),
-            2 => drop(bytes.splice(at..at, PIECES[self.below(PIECES.len())].iter().copied())),
-            3 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
-            4 => {
-                let end = (at + self.below(40)).min(bytes.len());
-                let copy = bytes[at..end].to_vec();
-                let to = self.below(bytes.len());
-                drop(bytes.splice(to..to, copy));
-            }
-            _ => {
-                let other = SAMPLES[self.below(SAMPLES.len())].as_bytes();
-                let from = self.below(other.len());
-                bytes.truncate(at);
-                bytes.extend_from_slice(&other[from..]);
-            }
-        }
-    }
-}
 
 /// Every parser on the same bytes; what they say does not matter, that they return does.
 fn read_all(bytes: &[u8], name: &str) {
@@ -149,6 +94,7 @@ fn read_benchmarks(path: &Path) {
     let input = doctor::Input { path: path.into(), ..Default::default() };
     let _ = doctor::examine(&[input], &doctor::Options::default(), &mut |_, _| {});
     let folder = path.parent().unwrap();
+    let _ = Weights::read(path);
     let _ = lareqa::read(folder);
     let _ = belebele::read(folder);
 }
@@ -162,11 +108,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn damaged_files_never_panic() {
     let mut random = Random(7);
-    for round in 0..1500 {
+    for round in 0..1500 * times() {
         for sample in SAMPLES {
             let mut bytes = sample.as_bytes().to_vec();
             for _ in 0..=random.below(4) {
-                random.mutate(&mut bytes);
+                random.mutate(&mut bytes, SAMPLES);
             }
             read_all(&bytes, NAMES[round % NAMES.len()]);
         }
@@ -176,11 +122,11 @@ fn damaged_files_never_panic() {
 #[test]
 fn damaged_containers_never_panic() {
     let mut random = Random(8);
-    for _ in 0..60 {
+    for _ in 0..60 * times() {
         for sample in SAMPLES {
             for whole in [gzip(sample.as_bytes()), zstd::encode_all(sample.as_bytes(), 1).unwrap()] {
                 let mut bytes = whole;
-                random.mutate(&mut bytes);
+                random.mutate(&mut bytes, SAMPLES);
                 read_all(&bytes, "x");
             }
         }
@@ -191,9 +137,9 @@ fn damaged_containers_never_panic() {
 fn damaged_names_never_panic() {
     let mut random = Random(9);
     for name in ["nDCG@10", "P(rel=2)@5", "Judged@10", "zh-Hant-TW", "rm-sursilv", "en_US"] {
-        for _ in 0..2000 {
+        for _ in 0..2000 * times() {
             let mut bytes = name.as_bytes().to_vec();
-            random.mutate(&mut bytes);
+            random.mutate(&mut bytes, SAMPLES);
             let Ok(text) = std::str::from_utf8(&bytes) else { continue };
             if let Ok(measure) = text.parse::<Measure>() {
                 assert_eq!(measure.to_string().parse::<Measure>().unwrap(), measure);
@@ -209,14 +155,14 @@ fn damaged_names_never_panic() {
 fn damaged_benchmarks_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(10);
-    for round in 0..200 {
+    for round in 0..200 * times() {
         for sample in BENCHMARKS.iter().chain(SAMPLES) {
             let mut bytes = sample.as_bytes().to_vec();
             for _ in 0..=random.below(3) {
-                random.mutate(&mut bytes);
+                random.mutate(&mut bytes, SAMPLES);
             }
             let path = folder.path().join(["en.json", "fi.jsonl"][round % 2]);
-            std::fs::write(&path, &bytes).unwrap();
+            replace(&path, &bytes);
             read_benchmarks(&path);
         }
     }
@@ -227,10 +173,10 @@ fn any_text_has_tokens() {
     let mut random = Random(11);
     let text =
         "Mr. Ō'Neill didn't: \"go--\" (cannot) 'tis 1,204.5... e.g. 東京。 U.S. Army? No! ``x''\n\n. . . »Ende« ";
-    for _ in 0..3000 {
+    for _ in 0..3000 * times() {
         let mut bytes = text.as_bytes().to_vec();
         for _ in 0..=random.below(6) {
-            random.mutate(&mut bytes);
+            random.mutate(&mut bytes, SAMPLES);
         }
         let text = String::from_utf8_lossy(&bytes);
         let mut from = 0;

@@ -50,7 +50,7 @@ impl Searcher {
     /// Where every language has its field, a query of a known language searches that one, any other all of them.
     ///
     /// # Errors
-    /// What an analyzer fails with.
+    /// What an analyzer fails with; postings that are damaged.
     pub fn search<T: AsRef<str> + Sync>(&self, queries: &[(T, Option<Lang>)], k: usize) -> Result<Vec<Vec<Hit>>> {
         self.search_among(queries, k, None)
     }
@@ -70,7 +70,7 @@ impl Searcher {
     ) -> Result<Vec<Vec<Hit>>> {
         assert!(among.is_none_or(|among| among.len() == self.index.len()), "a value for every document");
         let found = |scores: &mut Scores, (text, lang): &(T, Option<Lang>)| {
-            Ok(self.best(scores, &self.terms(text.as_ref(), *lang)?, k, among))
+            self.best(scores, &self.terms(text.as_ref(), *lang)?, k, among)
         };
         queries.par_iter().map_init(Scores::default, found).collect()
     }
@@ -85,12 +85,12 @@ impl Searcher {
     pub fn scores<T: AsRef<str> + Sync>(&self, asked: &[(T, Option<Lang>, &[u32])]) -> Result<Vec<Vec<f32>>> {
         let of_query = |(text, lang, docs): &(T, Option<Lang>, &[u32])| {
             let terms = self.terms(text.as_ref(), *lang)?;
-            Ok(docs.iter().map(|doc| self.score_of(*doc, &terms)).collect())
+            docs.iter().map(|doc| self.score_of(*doc, &terms)).collect()
         };
         asked.par_iter().map(of_query).collect()
     }
 
-    fn score_of(&self, doc: u32, queries: &[(usize, BTreeMap<String, u32>)]) -> f32 {
+    fn score_of(&self, doc: u32, queries: &[(usize, BTreeMap<String, u32>)]) -> Result<f32> {
         assert!((doc as usize) < self.index.len(), "document {doc} of {}", self.index.len());
         let mut sum = 0.0;
         for (number, terms) in queries {
@@ -103,7 +103,7 @@ impl Searcher {
                 },
             };
             for (term, &count) in terms {
-                let Some(postings) = field.postings(term) else { continue };
+                let Some(postings) = field.postings(term)? else { continue };
                 if let Ok(at) = postings.docs.binary_search(&member) {
                     let w = count as f32 * idf(field.docs_with_tokens(), postings.docs.len() as u64);
                     let tf = frequency(&field, &postings, member, postings.tfs[at]);
@@ -112,7 +112,7 @@ impl Searcher {
                 }
             }
         }
-        sum as f32
+        Ok(sum as f32)
     }
 
     /// The tokens of a query with their counts, for every field that it searches.
@@ -135,7 +135,7 @@ impl Searcher {
         queries: &[(usize, BTreeMap<String, u32>)],
         k: usize,
         among: Option<&[bool]>,
-    ) -> Vec<Hit> {
+    ) -> Result<Vec<Hit>> {
         let members = match queries {
             [(field, _)] => self.index.field(*field).members(),
             _ => None,
@@ -145,7 +145,7 @@ impl Searcher {
         for (number, terms) in queries {
             let field = self.index.field(*number);
             for (term, &count) in terms {
-                if let Some(postings) = field.postings(term) {
+                if let Some(postings) = field.postings(term)? {
                     let w = count as f32 * idf(field.docs_with_tokens(), postings.docs.len() as u64);
                     let to = field.members().filter(|_| !alone);
                     score(&field, &postings, w, &self.factors[*number], |doc, value| {
@@ -154,7 +154,7 @@ impl Searcher {
                 }
             }
         }
-        scores.best(&self.index, members, k, among)
+        Ok(scores.best(&self.index, members, k, among))
     }
 }
 

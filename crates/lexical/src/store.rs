@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::index::format::{self, Contents, FieldContents, Section};
 use crate::index::merge::LARGE;
 use memmap2::Mmap;
+use rayon::prelude::*;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
@@ -18,7 +19,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens the folder that [`build_index`](crate::build_index) wrote; checks head, table and the sections' lengths.
+    /// Opens the folder that [`build_index`](crate::build_index) wrote; checks head, table, the sections' lengths, ids, and
+    /// where documents and terms lie. Documents of a term are looked at when it is searched.
     ///
     /// # Errors
     /// There is none, or it is of another kind, another version, cut short or damaged.
@@ -34,6 +36,8 @@ impl Index {
         let contents = format::contents(&map, &path)?;
         let index = Self { map, contents, path };
         index.check_lengths()?;
+        index.check_ids()?;
+        index.check_fields()?;
         Ok(index)
     }
 
@@ -78,12 +82,12 @@ impl Index {
     /// The id of a document.
     ///
     /// # Panics
-    /// Where there is no such document, or the index is damaged.
+    /// Where there is no such document.
     pub fn id(&self, doc: u32) -> &str {
         let ends: &[u64] = self.numbers(self.contents.id_ends);
         let start = if doc == 0 { 0 } else { ends[doc as usize - 1] };
         let id = &self.bytes(self.contents.ids)[start as usize..ends[doc as usize] as usize];
-        std::str::from_utf8(id).expect("ids were written as UTF-8")
+        std::str::from_utf8(id).expect("checked when opened")
     }
 
     /// The document with an id.
@@ -102,6 +106,49 @@ impl Index {
         self.numbers(self.contents.by_place)
     }
 
+    /// Ids are text, and every document has its place in their order.
+    fn check_ids(&self) -> Result<()> {
+        let (ids, ends) = (self.bytes(self.contents.ids), self.numbers::<u64>(self.contents.id_ends));
+        let text = std::str::from_utf8(ids).map_err(|_| self.damaged("ids"))?;
+        let at_borders = ends.par_iter().all(|end| usize::try_from(*end).is_ok_and(|end| text.is_char_boundary(end)));
+        if !at_borders || !ends.is_sorted() {
+            return Err(self.damaged("id_ends"));
+        }
+        let docs = self.contents.docs;
+        for (name, places) in [("places", self.places()), ("by_place", self.by_place())] {
+            if !places.par_iter().all(|place| *place < docs) {
+                return Err(self.damaged(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Documents of fields are those of the index, and terms and their postings lie in the sections.
+    fn check_fields(&self) -> Result<()> {
+        let docs = self.contents.docs;
+        for (number, contents) in self.contents.fields.iter().enumerate() {
+            let field = self.field(number);
+            let damaged = |part: &str| self.damaged(format!("{part} of {}", contents.name));
+            if !field.members.is_sorted() || field.members.last().is_some_and(|last| *last >= docs) {
+                return Err(damaged("members"));
+            }
+            let terms_end = field.term_ends.last().map_or(0, |end| *end);
+            if !field.term_ends.is_sorted() || terms_end > field.terms.len() as u64 {
+                return Err(damaged("term_ends"));
+            }
+            let inside = |(start, n): (&u64, &u32)| {
+                let end = start.checked_add(5 * u64::from(*n));
+                start.is_multiple_of(4)
+                    && *n <= contents.docs
+                    && end.is_some_and(|end| end <= field.postings.len() as u64)
+            };
+            if !field.starts.par_iter().zip(field.dfs).all(inside) {
+                return Err(damaged("starts"));
+            }
+        }
+        Ok(())
+    }
+
     /// A field by number.
     pub(crate) fn field(&self, number: usize) -> FieldIndex<'_> {
         let contents = &self.contents.fields[number];
@@ -115,6 +162,7 @@ impl Index {
             starts: self.numbers(contents.starts),
             postings: self.bytes(contents.postings),
             large: self.numbers(contents.large),
+            path: &self.path,
         }
     }
 
@@ -186,6 +234,7 @@ pub(crate) struct FieldIndex<'a> {
     starts: &'a [u64],
     postings: &'a [u8],
     large: &'a [u32],
+    path: &'a Path,
 }
 
 /// The documents of a term.
@@ -223,17 +272,20 @@ impl<'a> FieldIndex<'a> {
     }
 
     /// The documents of `term`; `None` where there are none.
-    pub(crate) fn postings(&self, term: &str) -> Option<Postings<'a>> {
+    ///
+    /// # Errors
+    /// They are not the field's: the index is damaged.
+    pub(crate) fn postings(&self, term: &str) -> Result<Option<Postings<'a>>> {
         let (mut low, mut high) = (0, self.dfs.len());
         while low < high {
             let middle = low.midpoint(high);
             match self.term(middle).cmp(term.as_bytes()) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return Some(self.at(middle)),
+                std::cmp::Ordering::Equal => return self.at(middle).map(Some),
             }
         }
-        None
+        Ok(None)
     }
 
     fn term(&self, number: usize) -> &'a [u8] {
@@ -241,10 +293,15 @@ impl<'a> FieldIndex<'a> {
         &self.terms[start as usize..self.term_ends[number] as usize]
     }
 
-    fn at(&self, number: usize) -> Postings<'a> {
+    fn at(&self, number: usize) -> Result<Postings<'a>> {
         let (start, n) = (self.starts[number] as usize, self.dfs[number] as usize);
-        let docs = bytemuck::cast_slice(&self.postings[start..start + 4 * n]);
-        Postings { term: number as u32, docs, tfs: &self.postings[start + 4 * n..start + 5 * n] }
+        let docs: &[u32] = bytemuck::cast_slice(&self.postings[start..start + 4 * n]);
+        // All of them, since a damaged list need not rise; the maximum of a list is soon found.
+        if docs.iter().copied().fold(0, u32::max) >= self.contents.docs && n > 0 {
+            let part = format!("postings of {}", self.contents.name);
+            return Err(Error::Damaged { path: self.path.to_owned(), part });
+        }
+        Ok(Postings { term: number as u32, docs, tfs: &self.postings[start + 4 * n..start + 5 * n] })
     }
 
     /// The frequency behind [`LARGE`].
