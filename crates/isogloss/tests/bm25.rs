@@ -151,7 +151,7 @@ fn a_damaged_index_is_found_whatever_the_damage() {
         broken[at] ^= 0x10;
         refused_with(&broken);
     }
-    // Behind head and table a search may be misled, as by another frequency, or refuse, and never break.
+    // Anywhere else it is refused too, unless it stands in the zeros between sections.
     for at in (64..whole.len()).step_by(whole.len() / 25) {
         let mut broken = whole.clone();
         broken[at] ^= 0xff;

@@ -83,7 +83,7 @@ fn file(out: &str) -> String {
 }
 
 /// With a generator that hardly learns anything: what it writes is kept if it finds its passage somewhere.
-const GENERATE: &str = "[generate]\npassages = 30\nqueries = 3\ntop = 60\nmin_chars = 1\nmax_new_tokens = 8\n\
+const GENERATE: &str = "[generate]\npassages = 30\nqueries = 3\ntop = 60\nmin_chars = 1\nmax_new_tokens = 8\nmin_kept = 1\n\
     check_language = false\n[generate.model.new]\narchitecture = \"mt5\"\ntokenizer = \"tokenizer\"\n\
     hidden_size = 16\nlayers = 1\nheads = 2\nmax_tokens = 48\n[generate.batch]\nrows = 8\n[generate.optimizer]\n\
     learning_rate = 0.01\n[generate.schedule]\nsteps = 12\n[generate.checkpoint]\nevery = 4\n";
@@ -158,6 +158,46 @@ fn a_round_is_what_the_verbs_give_one_by_one() {
     let text = String::from_utf8(sandbox.read("loop/round-1/report.txt")).unwrap();
     let shown: usize = [kept, json_kept(&report, "ja")].map(|n| n.min(20)).iter().sum();
     assert_eq!(text.matches("\n  passage  ").count(), shown);
+}
+
+#[test]
+fn languages_with_too_few_written_queries_are_left_out_of_the_training() {
+    let sandbox = with_texts();
+    // Fewer passages, and queries written for them, in one language than in the other.
+    for name in ["ja/corpus.tsv", "ja/queries.tsv", "ja/qrels.txt"] {
+        let text = String::from_utf8(sandbox.read(name)).unwrap();
+        sandbox.write(name, text.lines().take(18).map(|line| format!("{line}\n")).collect::<String>());
+    }
+    // Enough are kept in one language, or in neither: then nothing written is trained on.
+    sandbox.write("loop.toml", file("loop").replace("rounds = 2", "rounds = 1") + GENERATE);
+    sandbox.ok("self-train loop.toml");
+    let all = json(&sandbox, "loop/round-1/report.json");
+    let kept = ["de", "ja"].map(|lang| json_kept(&all, lang));
+    assert!(kept[0] != kept[1] && kept.iter().all(|kept| *kept > 0), "{kept:?}");
+    let most = *kept.iter().max().unwrap();
+    for (least, left_out) in [(most, kept.map(|kept| kept < most)), (most + 1, [true, true])] {
+        let out = format!("least{least}");
+        let generate = GENERATE.replace("min_kept = 1\n", &format!("min_kept = {least}\n"));
+        sandbox.write("loop.toml", file(&out).replace("rounds = 2", "rounds = 1") + &generate);
+        sandbox.ok("self-train loop.toml");
+        let report = json(&sandbox, &format!("{out}/round-1/report.json"));
+        let text = String::from_utf8(sandbox.read(&format!("{out}/round-1/report.txt"))).unwrap();
+        let run = String::from_utf8(sandbox.read(&format!("{out}/round-1/retriever.toml"))).unwrap();
+        for ((lang, left_out), kept) in ["de", "ja"].into_iter().zip(left_out).zip(kept) {
+            let counts = &report["langs"][lang]["generated"];
+            assert_eq!(
+                (&counts["left_out"], &counts["kept"]),
+                (&Value::from(left_out), &Value::from(kept)),
+                "{counts}"
+            );
+            assert_eq!(counts["min_kept"], least);
+            let told = format!("the {kept} kept are left out of the training: fewer than min_kept {least}");
+            assert_eq!(text.contains(&told), left_out, "{text}");
+            let trained_on = run.contains(&format!("round-1/{lang}/generated.train.jsonl"));
+            assert_eq!(trained_on, !left_out, "{run}");
+        }
+        assert_eq!(run.contains("name = \"generated\""), left_out != [true, true], "{run}");
+    }
 }
 
 fn json_kept(report: &Value, lang: &str) -> usize {
@@ -250,6 +290,7 @@ fn bad_loops_are_refused_with_the_cure_and_leave_nothing() {
         whole.replacen(from, to, 1)
     };
     sandbox.write("empty", "");
+    sandbox.write("bad.jsonl", "{\"query\":\"q\",\"pos\":[\"p\"]}\n{\"query\":\"q\"}\n");
     sandbox.write("taken/letter", "dear");
     sandbox.write("shared/x", "");
     for (text, told) in [
@@ -268,7 +309,7 @@ fn bad_loops_are_refused_with_the_cure_and_leave_nothing() {
         (swap("round_trip = 20", "top = 0"), &["the top of a list = 0"]),
         (swap("[mine]", "[bm25]\nb = 2.0\n[mine]"), &["b"]),
         (swap("steps = 15", "steps = 0"), &["loop.toml: schedule.steps: must be positive"]),
-        (swap("rows = 16", "rows = 0"), &["batch.rows", "positive"]),
+        (swap("rows = 16", "rows = 0"), &["loop.toml: batch.rows: must be positive"]),
         (swap("[batch]", "[recipe]\nname = \"mlm\"\n[batch]"), &["recipe.name", "must be contrastive"]),
         (swap("[batch]", "[shares]\nmined = 0.0\n[batch]"), &["share", "positive"]),
         (file("loop") + "[shares]\ngenerated = 2.0\n", &["shares.generated", "[generate]"]),
@@ -276,9 +317,40 @@ fn bad_loops_are_refused_with_the_cure_and_leave_nothing() {
         (file("loop") + "[generate]\ntrained = \"m0/model\"\n", &["m0/model"]),
         (swap("steps = 12", ""), &["loop.toml:", "steps"]),
         (swap("[generate.schedule]\nsteps = 12\n", ""), &["generate: needs", "trained"]),
-        (swap("architecture = \"mt5\"", "architecture = \"static\""), &["model.new.architecture", "mt5"]),
+        (
+            swap("architecture = \"mt5\"", "architecture = \"static\""),
+            &["loop.toml: generate.model.new.architecture", "mt5"],
+        ),
+        (swap("heads = 2", "heads = 3"), &["loop.toml: generate.model.new: ", "heads"]),
+        (swap("hidden_size = 16", "hidden_size = 16\ndecoder_layers = 0"), &["generate.model.new.decoder_layers"]),
+        (swap("tokenizer = \"tokenizer\"", "tokenizer = \"no\""), &["no/tokenizer.json"]),
+        (
+            swap("[generate.model.new]", "[generate.model]\npooling = \"cls\"\n[generate.model.new]"),
+            &["generate.model.pooling"],
+        ),
+        (swap("steps = 12", "steps = 0"), &["loop.toml: generate.schedule.steps: must be positive"]),
+        (swap("rows = 8", "rows = 0"), &["loop.toml: generate.batch.rows"]),
+        (swap("[generate.batch]", "[generate.recipe]\nname = \"mlm\"\n[generate.batch]"), &["generate.recipe.name"]),
+        (
+            swap(
+                "[generate.batch]",
+                "[generate.recipe]\nname = \"query_generation\"\nlabel_smoothing = 2.0\n[generate.batch]",
+            ),
+            &["loop.toml: generate.recipe.label_smoothing"],
+        ),
+        (swap("queries = 3", "queries = 0"), &["loop.toml: generate.queries: is 0, must be at least 1"]),
+        (swap("queries = 3", "queries = 3\ntop_k = 0"), &["loop.toml: generate.top_k"]),
+        (swap("max_new_tokens = 8", "max_new_tokens = 0"), &["loop.toml: generate.max_new_tokens"]),
+        (swap("min_kept = 1", "min_kept = -1"), &["loop.toml:"]),
+        // Labels are looked at before anything is mined.
+        (swap("path = \"english\"\nlang = \"en\"\n", "path = \"english\"\n"), &["english/queries.jsonl:1: ", "`lang`"]),
+        (swap("path = \"english\"", "path = \"bad.jsonl\""), &["bad.jsonl:2", "pos"]),
+        (swap("path = \"english\"\n", "path = \"english\"\nlimit = 0\n"), &["english"]),
         (swap("passages = 30", "passages = 0"), &["generate.passages"]),
-        (swap("queries = 3", "queries = 3\ntemperature = 0.0"), &["temperature"]),
+        (
+            swap("queries = 3", "queries = 3\ntemperature = 0.0"),
+            &["loop.toml: generate.temperature: is 0, must be above 0"],
+        ),
         (swap("min_chars = 1", "min_chars = 500"), &["generate.min_chars"]),
         (swap("out = \"loop\"", "out = \"taken\""), &["taken", "holds other files"]),
         (swap("out = \"loop\"", "out = \"empty\""), &["empty", "choose a folder"]),

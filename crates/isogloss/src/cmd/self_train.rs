@@ -40,9 +40,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let plan = plan(&config)?;
     let first = isogloss_model::resolve(&config.model)?;
     load(&config.model)?;
-    if let Some(name) = generator(&config) {
+    if let Some(name) = config.generate.as_ref().and_then(|generate| generate.trained.as_ref()) {
         Seq2Seq::load(name, None)?;
     }
+    config.check_inputs().map_err(|error| of_run_file(error, file))?;
     let mut steps = Steps::open(&config.out, &plan)?;
     let mut judged = vec![Judged { model: first.clone(), values: judge(&mut steps, &config, 0, &first)? }];
     for number in 1..=config.rounds {

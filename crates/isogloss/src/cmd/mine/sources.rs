@@ -178,13 +178,13 @@ impl Opened {
             inputs.insert("bm25".into(), format!("{:016x} k1={k1} b={b}", searcher.index().fingerprint()));
         }
         if let Some(vectors) = &sources.vectors {
-            inputs.insert("vectors".into(), file_hash(&vectors.join("manifest.json"))?);
+            inputs.insert("vectors".into(), file_hash(vectors.join("manifest.json"))?);
         }
         if let Some(model) = &self.model {
             inputs.insert("model".into(), model.hash.clone());
         }
         if let Some(vectors) = &sources.query_vectors {
-            inputs.insert("query vectors".into(), file_hash(&vectors.join("manifest.json"))?);
+            inputs.insert("query vectors".into(), file_hash(vectors.join("manifest.json"))?);
         }
         Ok(inputs)
     }

@@ -9,6 +9,7 @@ use isogloss_model::{GenerateOptions, Sampling, Search};
 use isogloss_train::recipes::{ContrastiveConfig, QueryGenerationConfig, RecipeConfig};
 use isogloss_train::{
     BatchConfig, CheckpointConfig, DataConfig, ModelConfig, OptimizerConfig, RunConfig, ScheduleConfig, TaskConfig,
+    check_inputs,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -220,6 +221,10 @@ pub struct GenerateConfig {
     /// The last rank of its passage in the fused list.
     #[serde(default = "top")]
     pub top: usize,
+    /// Fewest kept queries of a language that a round is trained on: fewer are left out of it, as every source has a batch in
+    /// every step, and a handful of rows would be repeated in all of them.
+    #[serde(default = "min_kept")]
+    pub min_kept: usize,
 }
 
 fn query_generation() -> RecipeConfig {
@@ -266,6 +271,10 @@ fn top() -> usize {
     3
 }
 
+fn min_kept() -> usize {
+    100
+}
+
 impl SelfTrainConfig {
     /// Refuses values out of their range and parts that do not go together.
     ///
@@ -300,7 +309,9 @@ impl SelfTrainConfig {
             language.profile()?;
         }
         let mined = [DataConfig { path: "mined.jsonl".into(), ..pairs("") }];
-        self.training(&self.out, &mined, &mined[..usize::from(self.generate.is_some())]).check()?;
+        self.training(&self.out, &mined, &mined[..usize::from(self.generate.is_some())])
+            .check()
+            .map_err(of_retriever)?;
         match &self.generate {
             Some(generate) => generate.check(self, &mined),
             None => Ok(()),
@@ -334,6 +345,18 @@ impl SelfTrainConfig {
         run(out, self.seed, model, tasks, batch, optimizer, self.schedule.clone(), self.checkpoint.clone())
     }
 
+    /// Refuses labels and models that the trainings could not begin with; reads them.
+    ///
+    /// # Errors
+    /// The first, with its file or key.
+    pub fn check_inputs(&self) -> isogloss_train::Result<()> {
+        check_inputs(&self.training(&self.out, &[], &[])).map_err(of_retriever)?;
+        match self.generate.as_ref().and_then(|generate| generate.training(self, &self.out, &[])) {
+            Some(config) => check_inputs(&config).map_err(of_generator),
+            None => Ok(()),
+        }
+    }
+
     /// Every file and folder that is read, the models aside.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let english = self.english.iter().map(|set| set.path.as_path());
@@ -355,14 +378,19 @@ impl GenerateConfig {
                 "generate",
                 "needs [generate.model] and [generate.schedule] to train a generator, or `trained`, the folder of one",
             ),
+            (
+                !matches!(self.recipe, RecipeConfig::QueryGeneration(_)),
+                "generate.recipe.name",
+                "must be query_generation, which learns to write queries",
+            ),
             (self.passages == 0, "generate.passages", "must be positive; to write nothing, take [generate] out"),
             (self.top == 0, "generate.top", "must be positive"),
             (self.min_chars > self.max_chars, "generate.min_chars", "must be at most generate.max_chars"),
             (!(0.0..=1.0).contains(&self.max_copied), "generate.max_copied", "must be from 0 to 1"),
         ])?;
-        self.options(of.seed).check()?;
+        self.options(of.seed).check().map_err(of_writing)?;
         match self.training(of, &of.out, mined) {
-            Some(config) => Ok(config.check()?),
+            Some(config) => Ok(config.check().map_err(of_generator)?),
             None => Ok(()),
         }
     }
@@ -372,7 +400,8 @@ impl GenerateConfig {
         let (model, schedule) = (self.model.clone()?, self.schedule.clone()?);
         let batch = BatchConfig { accumulate: 1, ..self.batch.clone() };
         let sources = [("english", &of.english[..]), ("mined", mined)];
-        let tasks = sources.map(|(name, data)| task(name, &self.recipe, data, batch.clone(), None)).to_vec();
+        let tasks = sources.into_iter().filter(|(_, data)| !data.is_empty());
+        let tasks = tasks.map(|(name, data)| task(name, &self.recipe, data, batch.clone(), None)).collect();
         let (batch, optimizer) = (self.batch.clone(), self.optimizer.clone());
         Some(run(out, of.seed, model, tasks, batch, optimizer, schedule, self.checkpoint.clone()))
     }
@@ -425,6 +454,41 @@ fn run(
     RunConfig { out, seed, model, recipe, data, matryoshka, task, batch, optimizer, schedule, evaluate, checkpoint }
 }
 
+/// An error of a round's training with its key as it stands in the loop's file.
+fn of_retriever(error: isogloss_train::Error) -> isogloss_train::Error {
+    of_loop(error, "")
+}
+
+/// As [`of_retriever`], of the generator's.
+fn of_generator(error: isogloss_train::Error) -> isogloss_train::Error {
+    of_loop(error, "generate.")
+}
+
+/// The keys of a training stand below `section`, but both share the labels.
+fn of_loop(error: isogloss_train::Error, section: &str) -> isogloss_train::Error {
+    let isogloss_train::Error::Value { key, problem } = error else { return error };
+    let own = key.strip_prefix("task.").unwrap_or(&key);
+    let key = match own.strip_prefix("data") {
+        Some(rest) => format!("english{rest}"),
+        None => format!("{section}{own}"),
+    };
+    isogloss_train::Error::Value { key, problem }
+}
+
+/// An error of how tokens are chosen, with its key as it stands in the loop's file.
+fn of_writing(error: isogloss_model::Error) -> anyhow::Error {
+    use isogloss_model::Error::{Number, Option};
+    let fault = |key: &str, got: String, range: &str| {
+        let key = if key == "num_return" { "queries" } else { key };
+        Fault::option(&format!("generate.{key}"), format!("is {got}, must be {range}")).into()
+    };
+    match error {
+        Option { key, got, range } => fault(key, got.to_string(), range),
+        Number { key, got, range } => fault(key, got.to_string(), range),
+        other => other.into(),
+    }
+}
+
 /// Refuses the first of several values that is wrong: whether it is, its key, and what is wrong.
 fn refuse(rules: &[(bool, &str, &str)]) -> Result<(), Fault> {
     match rules.iter().find(|(wrong, ..)| *wrong) {
@@ -432,6 +496,10 @@ fn refuse(rules: &[(bool, &str, &str)]) -> Result<(), Fault> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "../../../../../tests/mutate.rs"]
+mod mutate;
 
 #[cfg(test)]
 mod tests {
@@ -442,5 +510,31 @@ mod tests {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runs/self_supervised.toml");
         let config: SelfTrainConfig = isogloss_train::read_toml(&file).unwrap();
         config.check().unwrap();
+    }
+
+    #[test]
+    fn damaged_loops_never_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole =
+            std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runs/self_supervised.toml")).unwrap();
+        let (path, mut random, mut refused) = (folder.path().join("loop.toml"), mutate::Random(41), 0);
+        let rounds = 1500 * mutate::times();
+        for round in 0..rounds {
+            let mut bytes = whole.clone();
+            for _ in 0..=random.below(3) {
+                random.mutate(&mut bytes, &["[bm25]\nk1 = nan\n[mine]\ntop = 18446744073709551615\nlead = -inf\n"]);
+            }
+            mutate::replace(&path, &bytes);
+            let told = match isogloss_train::read_toml::<SelfTrainConfig>(&path) {
+                Ok(config) => config.check().err().map(|error| format!("{error:#}")),
+                Err(error) => {
+                    assert!(error.to_string().contains("loop.toml"), "round {round}: {error}");
+                    Some(error.to_string())
+                }
+            };
+            assert!(told.as_ref().is_none_or(|told| !told.contains('\n')), "round {round}: {told:?}");
+            refused += usize::from(told.is_some());
+        }
+        assert!(refused > rounds / 3, "{refused} of {rounds}");
     }
 }

@@ -98,6 +98,14 @@ impl Generation<'_> {
         steps.step(&name("generated.train.jsonl"), |out| rows(&kept.join("queries.jsonl"), &sample, out))
     }
 
+    /// Whether the written queries of a language that were kept in the folder of a round are enough to train on.
+    ///
+    /// # Errors
+    /// The counts cannot be read.
+    pub fn are_enough(&self, folder: &Path) -> anyhow::Result<bool> {
+        Ok(survivors(folder)?["kept"].as_u64() >= Some(self.config.min_kept as u64))
+    }
+
     /// Passages evenly out of the corpus.
     fn sample(&self, corpus: &Input, out: &Path) -> anyhow::Result<()> {
         let docs = || read_docs(&corpus.path, &ReadOptions { lang: corpus.lang });

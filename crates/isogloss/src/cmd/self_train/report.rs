@@ -1,6 +1,6 @@
 //! What a round found, wrote and gained; which model of all is the best.
 
-use super::generation::{survivors, to_read};
+use super::generation::{Generation, survivors, to_read};
 use super::round::{MEASURE, Round, mined_report};
 use super::steps::{Steps, write_json};
 use crate::sheet::Sheet;
@@ -89,8 +89,11 @@ impl Report {
             writeln!(text, "# {lang}\n")?;
             let told = rows.with_extension("jsonl.report.txt");
             text += &fs::read_to_string(&told).map_err(|e| Error::io(&told, e))?;
-            if round.config.generate.is_some() {
-                let counts = survivors(&folder)?;
+            if let Some(generate) = &round.config.generate {
+                let mut counts = survivors(&folder)?;
+                let left_out = !(Generation { round, config: generate }).are_enough(&folder)?;
+                counts["left_out"] = left_out.into();
+                counts["min_kept"] = generate.min_kept.into();
                 tell_survivors(&mut text, &counts)?;
                 found["generated"] = counts;
                 let sample = steps.path(&format!("passages/{lang}.jsonl"));
@@ -125,8 +128,12 @@ impl Report {
 fn tell_survivors(text: &mut String, counts: &Value) -> anyhow::Result<()> {
     let dropped = counts["dropped"].as_object().into_iter().flatten();
     let dropped: Vec<String> = dropped.map(|(rule, count)| format!("{rule} {count}")).collect();
-    let (read, kept) = (&counts["read"], &counts["kept"]);
-    Ok(writeln!(text, "{read} queries written, {kept} kept; dropped: {}\n", dropped.join(", "))?)
+    let (read, kept, least) = (&counts["read"], &counts["kept"], &counts["min_kept"]);
+    writeln!(text, "{read} queries written, {kept} kept; dropped: {}", dropped.join(", "))?;
+    if counts["left_out"] == true {
+        writeln!(text, "the {kept} kept are left out of the training: fewer than min_kept {least}")?;
+    }
+    Ok(writeln!(text)?)
 }
 
 /// The first characters of a text, in one line.

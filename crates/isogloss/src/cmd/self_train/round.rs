@@ -71,7 +71,15 @@ impl Round<'_> {
             let generator = generation.generator(steps, &mined)?;
             for of in &places {
                 let rows = generation.rows(steps, &generator, &model, of)?;
-                generated.extend(unless_empty(&rows)?);
+                let lang = of.language.lang;
+                if generation.are_enough(&steps.path(&self.name(&lang.to_string())))? {
+                    generated.extend(unless_empty(&rows)?);
+                } else {
+                    let least = config.min_kept;
+                    eprintln!(
+                        "{lang}: fewer than {least} written queries were kept; they are left out of the training"
+                    );
+                }
             }
         }
         let config = self.config.training(&steps.path(&self.name("retriever")), &mined, &generated);
