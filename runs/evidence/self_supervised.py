@@ -191,7 +191,7 @@ def loop(seed, writes):
         text += f'[[language]]\nlang = "{lang}"\ncorpus = "{data}/corpus.jsonl"\nqueries = "{data}/queries.jsonl"\nqrels = "{data}/qrels.tsv"\n'
     text += "[batch]\nrows = 256\n[optimizer]\nlearning_rate = 5e-3\nweight_decay = 0.0\n[schedule]\nsteps = 200\nwarmup = 20\n"
     if writes:
-        text += f'[generate]\ntrained = "{generator(seed)}"\npassages = 600\nqueries = 5\n'
+        text += f'[generate]\ntrained = "{generator(seed)}"\npassages = 600\nqueries = 5\nmin_kept = 0\n'
     out.parent.mkdir(parents=True, exist_ok=True)
     file = out.parent / f"{seed}.toml"
     file.write_text(text)
