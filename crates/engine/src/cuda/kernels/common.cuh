@@ -1,0 +1,181 @@
+// What all kernels share.
+//
+// Matrices are row-major f32 unless said otherwise; bf16 is its bits in unsigned short. A block has a whole number of warps. No sum depends
+// on the order in which blocks or threads run: the same inputs give the same bits. Tests compile the sources for the CPU
+// (tests/cuda_host); only where a machine instruction stands does CUDA_HOST make a difference.
+#pragma once
+
+#ifndef CUDA_HOST
+// Shared memory whose size the launch gives.
+extern __shared__ __align__(16) unsigned char dynamic_shared[];
+
+// mma.sync m16n8k16: d[16, 8] += a[16, 16] · b[16, 8] of bf16, fragments as the PTX manual lays them out.
+__device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// ldmatrix of four 8 × 8 matrices of bf16 in shared memory: lane 8m + r gives the address of row r of matrix m.
+template <bool TRANSPOSED>
+__device__ __forceinline__ void load_matrices(unsigned (&to)[4], const void *row) {
+    const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+    if (TRANSPOSED)
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+                     : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                     : "r"(address)
+                     : "memory");
+    else
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+                     : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                     : "r"(address)
+                     : "memory");
+}
+#endif
+
+constexpr unsigned ALL_LANES = 0xffffffffu;
+constexpr int WARP = 32;
+// Threads of a block of most kernels.
+constexpr int THREADS = 256;
+// Rows that a block of THREADS threads takes where each warp has one.
+constexpr int ROWS = THREADS / WARP;
+
+// --- vectors of four -------------------------------------------------------------------------------------------
+
+__device__ __forceinline__ bool aligned(const void *p) { return (reinterpret_cast<unsigned long long>(p) & 15) == 0; }
+
+// Elements i to i + 3 of n, zero beyond; `whole` if all addresses p + i with i divisible by 4 are aligned.
+__device__ __forceinline__ float4 load4(const float *p, long long i, long long n, bool whole) {
+    if (whole && i + 4 <= n) return *reinterpret_cast<const float4 *>(p + i);
+    float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    if (i < n) v.x = p[i];
+    if (i + 1 < n) v.y = p[i + 1];
+    if (i + 2 < n) v.z = p[i + 2];
+    if (i + 3 < n) v.w = p[i + 3];
+    return v;
+}
+
+__device__ __forceinline__ void store4(float *p, long long i, long long n, bool whole, float4 v) {
+    if (whole && i + 4 <= n) {
+        *reinterpret_cast<float4 *>(p + i) = v;
+        return;
+    }
+    if (i < n) p[i] = v.x;
+    if (i + 1 < n) p[i + 1] = v.y;
+    if (i + 2 < n) p[i + 2] = v.z;
+    if (i + 3 < n) p[i + 3] = v.w;
+}
+
+// The bf16 nearest to x, ties to even; NaN stays NaN.
+__device__ __forceinline__ unsigned short to_bf16(float x) {
+    const unsigned bits = __float_as_uint(x);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<unsigned short>(bits >> 16 | 0x40u);
+    return static_cast<unsigned short>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+__device__ __forceinline__ float from_bf16(unsigned short bits) { return __uint_as_float(static_cast<unsigned>(bits) << 16); }
+
+// Two of them in the order of their addresses.
+__device__ __forceinline__ unsigned to_bf16_pair(float first, float second) {
+    return static_cast<unsigned>(to_bf16(first)) | static_cast<unsigned>(to_bf16(second)) << 16;
+}
+
+template <class F>
+__device__ __forceinline__ float4 map4(float4 a, F f) {
+    return make_float4(f(a.x), f(a.y), f(a.z), f(a.w));
+}
+template <class F>
+__device__ __forceinline__ float4 map4(float4 a, float4 b, F f) {
+    return make_float4(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
+}
+
+// Calls f(i) for the i divisible by 4 below n that are this thread's, in a grid of any number of blocks.
+template <class F>
+__device__ __forceinline__ void each4(long long n, F f) {
+    const long long step = 4ll * blockDim.x * gridDim.x;
+    for (long long i = 4ll * (static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x); i < n; i += step) f(i);
+}
+
+// --- sums ------------------------------------------------------------------------------------------------------
+
+// Every lane gets the same bits, since both partners of an exchange add the same two numbers.
+template <class T>
+__device__ __forceinline__ T warp_sum(T x) {
+    for (int lanes = WARP / 2; lanes > 0; lanes /= 2) x += __shfl_xor_sync(ALL_LANES, x, lanes);
+    return x;
+}
+
+__device__ __forceinline__ float warp_max(float x) {
+    for (int lanes = WARP / 2; lanes > 0; lanes /= 2) x = fmaxf(x, __shfl_xor_sync(ALL_LANES, x, lanes));
+    return x;
+}
+
+// Sum over a one-dimensional block, in every thread; `scratch` has room for 32.
+template <class T>
+__device__ __forceinline__ T block_sum(T x, T *scratch) {
+    x = warp_sum(x);
+    __syncthreads();
+    if (threadIdx.x % WARP == 0) scratch[threadIdx.x / WARP] = x;
+    __syncthreads();
+    return warp_sum(threadIdx.x % WARP < blockDim.x / WARP ? scratch[threadIdx.x % WARP] : T(0));
+}
+
+__device__ __forceinline__ float block_max(float x, float *scratch) {
+    x = warp_max(x);
+    __syncthreads();
+    if (threadIdx.x % WARP == 0) scratch[threadIdx.x / WARP] = x;
+    __syncthreads();
+    return warp_max(scratch[threadIdx.x % WARP < blockDim.x / WARP ? threadIdx.x % WARP : 0]);
+}
+
+// In row 0 of a block of (WARP, ROWS) threads: the sum of x over threadIdx.y. `sums` may be used again at once.
+__device__ __forceinline__ float column_total(float (*sums)[WARP], float x) {
+    sums[threadIdx.y][threadIdx.x] = x;
+    __syncthreads();
+    float total = 0.0f;
+    if (threadIdx.y == 0)
+        for (int i = 0; i < ROWS; i++) total += sums[i][threadIdx.x];
+    __syncthreads();
+    return total;
+}
+
+// --- randomness, as in src/random.rs ---------------------------------------------------------------------------
+
+typedef unsigned long long Key;
+
+__device__ __forceinline__ Key mix(Key z) {
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+}
+
+__device__ __forceinline__ Key derive(Key key, Key stream) { return mix(key ^ mix(stream + 0x9e3779b97f4a7c15ull)); }
+
+__device__ __forceinline__ Key random_bits(Key key, Key counter) { return mix(key + counter * 0x9e3779b97f4a7c15ull); }
+
+// What dropout multiplies columns 2·pair and 2·pair + 1 of the row with this key by; `threshold` is rate · 2³².
+__device__ __forceinline__ float2 dropout_pair(Key row_key, Key pair, Key threshold, float keep) {
+    const Key bits = random_bits(row_key, pair);
+    return make_float2((bits & 0xffffffffull) < threshold ? 0.0f : keep, bits >> 32 < threshold ? 0.0f : keep);
+}
+
+// --- activations -----------------------------------------------------------------------------------------------
+
+// Φ(x), the lower tail of the standard normal distribution.
+__device__ __forceinline__ float normal_cumulative(float x) { return 0.5f * erfcf(-0.70710678f * x); }
+
+__device__ __forceinline__ float gelu_value(float x) { return x * normal_cumulative(x); }
+
+__device__ __forceinline__ float gelu_slope(float x) { return normal_cumulative(x) + x * 0.39894228f * __expf(-0.5f * x * x); }
+
+__device__ __forceinline__ float gelu_tanh_value(float x) {
+    const float t = tanhf(0.7978846f * x * (1.0f + 0.044715f * x * x));
+    return x * (0.5f + 0.5f * t);
+}
+
+__device__ __forceinline__ float gelu_tanh_slope(float x) {
+    const float t = tanhf(0.7978846f * x * (1.0f + 0.044715f * x * x));
+    const float du = 0.7978846f * (1.0f + 3.0f * 0.044715f * x * x);
+    return 0.5f + 0.5f * t + 0.5f * x * (1.0f - t * t) * du;
+}

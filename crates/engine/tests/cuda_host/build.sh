@@ -1,0 +1,30 @@
+#!/bin/sh
+# Builds libcuda.so.1, libnvrtc.so.12 and libcublasLt.so.12 for tests: build.sh OUT_DIR
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+kernels=$(cd "$here/../../src/cuda/kernels" && pwd)
+out=$1
+mkdir -p "$out"
+temporary=$(mktemp -d "$out/build.XXXXXX")
+trap 'rm -rf "$temporary"' EXIT
+
+# All sources, and a line for every kernel with the number of threads that it is bound to.
+for source in "$kernels"/*.cu; do echo "#include \"$source\""; done >"$temporary/kernels.inc"
+cat "$kernels"/*.cu | tr -s '\n ' '  ' | sed 's/extern "C" __global__/\n&/g' |
+    sed -n 's/^extern "C" __global__ void __launch_bounds__(\([0-9A-Z_]*\)[, 0-9]*) \([a-z0-9_]*\)(.*/KERNEL(\2, \1)/p' >"$temporary/kernels_table.inc"
+if [ "$(grep -c . "$temporary/kernels_table.inc")" != "$(cat "$kernels"/*.cu | grep -c '^extern "C" __global__')" ]; then
+    echo 'a kernel does not begin with: extern "C" __global__ void __launch_bounds__(THREADS) name(' >&2
+    exit 1
+fi
+
+# No contraction to fused multiply-adds, so that every machine computes the same.
+compile() {
+    library=$1
+    shift
+    "${CXX:-g++}" -std=c++17 -O2 -g1 -fPIC -shared -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Wno-unknown-pragmas \
+        -I "$here" -I "$kernels" -I "$temporary" -Wl,-soname,"$library" -o "$temporary/$library" "$@"
+    mv "$temporary/$library" "$out/$library"
+}
+compile libcuda.so.1 "$here/driver.cpp" "$here/block.cpp"
+compile libnvrtc.so.12 "$here/nvrtc.cpp"
+compile libcublasLt.so.12 -O3 "$here/cublaslt.cpp"
