@@ -8,7 +8,7 @@
 
 #define CUDA_HOST 1
 #define __global__
-#define __device__ static
+#define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)

@@ -41,6 +41,8 @@ constexpr int THREADS = 256;
 // Rows that a block of THREADS threads takes where each warp has one.
 constexpr int ROWS = THREADS / WARP;
 
+__device__ __forceinline__ float infinity() { return __int_as_float(0x7f800000); }
+
 // --- vectors of four -------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ bool aligned(const void *p) { return (reinterpret_cast<unsigned long long>(p) & 15) == 0; }
@@ -90,11 +92,29 @@ __device__ __forceinline__ float4 map4(float4 a, float4 b, F f) {
     return make_float4(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
 }
 
+__device__ __forceinline__ float sum4(float4 v) { return (v.x + v.y) + (v.z + v.w); }
+
+__device__ __forceinline__ float4 add4(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
+
+__device__ __forceinline__ float4 times4(float4 a, float4 b) { return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w); }
+
 // Calls f(i) for the i divisible by 4 below n that are this thread's, in a grid of any number of blocks.
 template <class F>
 __device__ __forceinline__ void each4(long long n, F f) {
     const long long step = 4ll * blockDim.x * gridDim.x;
     for (long long i = 4ll * (static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x); i < n; i += step) f(i);
+}
+
+// Calls f(row) for every row of t that is the warp's, in a grid of any number of blocks of THREADS.
+template <class F>
+__device__ __forceinline__ void each_row(int t, F f) {
+    for (long long row = static_cast<long long>(blockIdx.x) * ROWS + threadIdx.x / WARP; row < t; row += static_cast<long long>(gridDim.x) * ROWS) f(row);
+}
+
+// Calls f(column) for the multiples of 4 below n that are the lane's.
+template <class F>
+__device__ __forceinline__ void each_column4(int n, F f) {
+    for (int column = 4 * (threadIdx.x % WARP); column < n; column += 4 * WARP) f(column);
 }
 
 // --- sums ------------------------------------------------------------------------------------------------------

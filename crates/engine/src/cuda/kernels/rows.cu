@@ -14,21 +14,9 @@ __device__ __forceinline__ void each_vector(int n, F f) {
         for (int i = 0; i < HELD; i++)
             if (first + 4 * WARP * i < n) f(i, first + 4 * WARP * i);
     } else {
-        for (int column = first; column < n; column += 4 * WARP) f(0, column);
+        each_column4(n, [&](int column) { f(0, column); });
     }
 }
-
-// Calls f(row) for every row of t that is the warp's.
-template <class F>
-__device__ __forceinline__ void each_row(int t, F f) {
-    for (long long row = static_cast<long long>(blockIdx.x) * ROWS + threadIdx.x / WARP; row < t; row += static_cast<long long>(gridDim.x) * ROWS) f(row);
-}
-
-__device__ __forceinline__ float sum4(float4 v) { return (v.x + v.y) + (v.z + v.w); }
-
-__device__ __forceinline__ float4 add4(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
-
-__device__ __forceinline__ float4 times4(float4 a, float4 b) { return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w); }
 
 // (v − mean)·rstd, zero beyond the row.
 __device__ __forceinline__ float4 normalized4(float4 v, int column, int n, float mean, float rstd) {
@@ -193,7 +181,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 // ⟨a, b⟩ of two rows of n, in every lane.
 __device__ __forceinline__ float row_dot(const float *a, const float *b, int n, bool whole) {
     float sum = 0.0f;
-    each_vector<false>(n, [&](int, int column) { sum += sum4(times4(load4(a, column, n, whole), load4(b, column, n, whole))); });
+    each_column4(n, [&](int column) { sum += sum4(times4(load4(a, column, n, whole), load4(b, column, n, whole))); });
     return warp_sum(sum);
 }
 
@@ -206,7 +194,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) l2_normalize(float *out, f
     each_row(m, [&](long long row) {
         const float *from = x + row * n;
         const float norm = fmaxf(sqrtf(row_dot(from, from, n, whole)), SMALLEST_NORM), inverse = 1.0f / norm;
-        each_vector<false>(n, [&](int, int column) {
+        each_column4(n, [&](int column) {
             store4(out + row * n, column, n, whole, map4(load4(from, column, n, whole), [=](float v) { return v * inverse; }));
         });
         if (threadIdx.x % WARP == 0) norms[row] = norm;
@@ -220,7 +208,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) l2_normalize_backward(floa
         const float *unit = y + row * n, *slope = dy + row * n;
         const float norm = norms[row], inverse = 1.0f / norm;
         const float inner = norm > SMALLEST_NORM ? row_dot(unit, slope, n, whole) : 0.0f;
-        each_vector<false>(n, [&](int, int column) {
+        each_column4(n, [&](int column) {
             const float4 v = map4(load4(slope, column, n, whole), load4(unit, column, n, whole), [=](float d, float u) { return (d - inner * u) * inverse; });
             store4(dx + row * n, column, n, whole, v);
         });
@@ -241,7 +229,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     dot_rows_backward(float *da, float *db, const float *a, const float *b, const float *dy, int m, int c, int n) {
     const bool whole = n % 4 == 0 && aligned(da) && aligned(db) && aligned(a) && aligned(b);
     each_row(m, [&](long long row) {
-        each_vector<false>(n, [&](int, int column) {
+        each_column4(n, [&](int column) {
             const float4 x = load4(a + row * n, column, n, whole);
             float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             for (long long at = row * c; at < (row + 1) * c; at++) {
