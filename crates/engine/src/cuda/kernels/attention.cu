@@ -1,0 +1,369 @@
+// Multi-head attention of packed sequences in f32, forward and backward, in tiles of 64 queries and 64 keys: no matrix of all pairs exists.
+//
+// Sequence s has the rows q_offsets[s] to q_offsets[s + 1] of queries and k_offsets[s] to k_offsets[s + 1] of keys and values; head h begins h · width elements
+// into a row. A query sees keys at most `window` away (all if negative) and, if `causal`, none after it. Unless `rows` is null, probabilities
+// have dropout under the key of sequence s and head h, derive(derive(key, rows[s]), h); a row's mask counts from the first key that any query of its
+// group of 64 sees. Widths up to 128.
+//
+// Grid (⌈longest / 64⌉, heads, sequences) with the longest number of queries (of keys for attention_backward_keys); 256 threads; dynamic shared memory of
+// 64 · (4 · (W + 4) + 68) floats, forward 64 · (3 · (W + 4) + 68), W being 32, 64 or 128, not below the width.
+#include "common.cuh"
+
+// Rows of a tile; each thread has 4 × 4 of a tile's elements: rows 4·(thread / 16) + i, columns thread % 16 + 16·j.
+constexpr int TILE = 64;
+constexpr int PER_ROW = 16;
+constexpr int EACH = 4;
+// Floats from one row of a tile's scores to the next.
+constexpr int SCORES = TILE + 4;
+
+// Everything a block must know about its head of its sequence.
+struct Head {
+    int queries, keys, window, causal;
+    float scale;
+    bool dropped;
+    Key dropout_key, threshold;
+    float keep;
+
+    // The keys that the queries start to end − 1 see: from first(start) to last(end) − 1.
+    __device__ __forceinline__ int first(int start) const { return window < 0 ? 0 : max(start - window, 0); }
+    __device__ __forceinline__ int last(int end) const {
+        const int seen = window < 0 ? keys : min(end + window, keys);
+        return causal ? min(seen, end) : seen;
+    }
+    __device__ __forceinline__ bool sees(int query, int key) const {
+        return query < queries && key < keys && (window < 0 || abs(key - query) <= window) && !(causal && key > query);
+    }
+    // What dropout multiplies the probability of this pair by.
+    __device__ __forceinline__ float factor(int query, int key) const {
+        const int column = key - first(query / TILE * TILE);
+        const float2 pair = dropout_pair(derive(dropout_key, query), column / 2, threshold, keep);
+        return column % 2 == 0 ? pair.x : pair.y;
+    }
+};
+
+// A tile in shared memory: rows of W elements, padded so that neither rows nor columns share banks.
+template <int W>
+__device__ __forceinline__ constexpr int tile_floats() {
+    return TILE * (W + 4);
+}
+
+// Loads rows of `width` elements, `stride` apart, zero beyond `count` rows and `width` columns.
+template <int W>
+__device__ __forceinline__ void load_tile(float *tile, const float *from, int stride, int count, int width) {
+    const bool whole = width % 4 == 0 && stride % 4 == 0 && aligned(from);
+    for (int at = threadIdx.x; at < TILE * W / 4; at += THREADS) {
+        const int row = at / (W / 4), column = at % (W / 4) * 4;
+        float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        if (row < count && column < width) v = load4(from + static_cast<long long>(row) * stride, column, width, whole);
+        *reinterpret_cast<float4 *>(tile + row * (W + 4) + column) = v;
+    }
+}
+
+// The thread's elements of A · Bᵀ.
+template <int W>
+__device__ __forceinline__ void multiply_transposed(float (&out)[EACH][EACH], const float *a, const float *b) {
+    const int row = threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+#pragma unroll
+        for (int j = 0; j < EACH; j++) out[i][j] = 0.0f;
+#pragma unroll 4
+    for (int d = 0; d < W; d += 4) {
+        float4 x[EACH], y[EACH];
+#pragma unroll
+        for (int i = 0; i < EACH; i++) {
+            x[i] = *reinterpret_cast<const float4 *>(a + (row + i) * (W + 4) + d);
+            y[i] = *reinterpret_cast<const float4 *>(b + (column + PER_ROW * i) * (W + 4) + d);
+        }
+#pragma unroll
+        for (int i = 0; i < EACH; i++)
+#pragma unroll
+            for (int j = 0; j < EACH; j++) {
+                out[i][j] = fmaf(x[i].x, y[j].x, out[i][j]);
+                out[i][j] = fmaf(x[i].y, y[j].y, out[i][j]);
+                out[i][j] = fmaf(x[i].z, y[j].z, out[i][j]);
+                out[i][j] = fmaf(x[i].w, y[j].w, out[i][j]);
+            }
+    }
+}
+
+// out += scores · B for the thread's rows and the columns thread % 16 + 16·j; the 16 threads of a row have written its scores.
+template <int W>
+__device__ __forceinline__ void add_product(float (&out)[EACH][W / PER_ROW], const float *scores, const float *b) {
+    const int row = threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+#pragma unroll 4
+    for (int k = 0; k < TILE; k++) {
+        float x[EACH];
+#pragma unroll
+        for (int i = 0; i < EACH; i++) x[i] = scores[(row + i) * SCORES + k];
+#pragma unroll
+        for (int j = 0; j < W / PER_ROW; j++) {
+            const float y = b[k * (W + 4) + column + PER_ROW * j];
+#pragma unroll
+            for (int i = 0; i < EACH; i++) out[i][j] = fmaf(x[i], y, out[i][j]);
+        }
+    }
+}
+
+// Writes the thread's elements of scores; the warp has them after __syncwarp.
+__device__ __forceinline__ void put_scores(float *scores, const float (&from)[EACH][EACH]) {
+    const int row = threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+#pragma unroll
+        for (int j = 0; j < EACH; j++) scores[(row + i) * SCORES + column + PER_ROW * j] = from[i][j];
+}
+
+// Writes the thread's elements of `count` rows of `width` elements, `stride` apart.
+template <int W>
+__device__ __forceinline__ void put_rows(float *to, int stride, int count, int width, const float (&from)[EACH][W / PER_ROW]) {
+    const int row = threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+        if (row + i < count)
+#pragma unroll
+            for (int j = 0; j < W / PER_ROW; j++)
+                if (column + PER_ROW * j < width) to[static_cast<long long>(row + i) * stride + column + PER_ROW * j] = from[i][j];
+}
+
+template <int N>
+__device__ __forceinline__ void clear(float (&x)[EACH][N]) {
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+#pragma unroll
+        for (int j = 0; j < N; j++) x[i][j] = 0.0f;
+}
+
+// Over the 16 threads of a row.
+__device__ __forceinline__ float row_sum(float x) {
+    for (int lanes = PER_ROW / 2; lanes > 0; lanes /= 2) x += __shfl_xor_sync(ALL_LANES, x, lanes);
+    return x;
+}
+__device__ __forceinline__ float row_max(float x) {
+    for (int lanes = PER_ROW / 2; lanes > 0; lanes /= 2) x = fmaxf(x, __shfl_xor_sync(ALL_LANES, x, lanes));
+    return x;
+}
+
+template <int W>
+__device__ __forceinline__ void forward(const Head &head, float *out, float *log_sums, const float *q, const float *k, const float *v, int heads, int width, int q_stride,
+                                        int k_stride, int o_stride) {
+    float *queries = reinterpret_cast<float *>(dynamic_shared), *keys = queries + tile_floats<W>(), *values = keys + tile_floats<W>();
+    float *scores = values + tile_floats<W>();
+    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+    load_tile<W>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
+    float top[EACH], sum[EACH], result[EACH][W / PER_ROW];
+    for (int i = 0; i < EACH; i++) top[i] = -infinity(), sum[i] = 0.0f;
+    clear(result);
+    const int last = head.last(start + count);
+    for (int at = head.first(start); at < last; at += TILE) {
+        __syncthreads();
+        load_tile<W>(keys, k + static_cast<long long>(at) * k_stride, k_stride, last - at, width);
+        load_tile<W>(values, v + static_cast<long long>(at) * k_stride, k_stride, last - at, width);
+        __syncthreads();
+        float s[EACH][EACH];
+        multiply_transposed<W>(s, queries, keys);
+#pragma unroll
+        for (int i = 0; i < EACH; i++) {
+            float highest = top[i];
+#pragma unroll
+            for (int j = 0; j < EACH; j++) {
+                s[i][j] = head.sees(row + i, at + column + PER_ROW * j) ? s[i][j] * head.scale : -infinity();
+                highest = fmaxf(highest, s[i][j]);
+            }
+            highest = row_max(highest);
+            // A row that has seen nothing yet has exponentials of −∞ − 0.
+            const float shift = highest == -infinity() ? 0.0f : highest, shrunk = __expf(top[i] - shift);
+            float part = 0.0f;
+#pragma unroll
+            for (int j = 0; j < EACH; j++) {
+                s[i][j] = __expf(s[i][j] - shift);
+                part += s[i][j];
+                if (head.dropped && s[i][j] != 0.0f) s[i][j] *= head.factor(row + i, at + column + PER_ROW * j);
+            }
+            sum[i] = sum[i] * shrunk + row_sum(part);
+            top[i] = highest;
+#pragma unroll
+            for (int j = 0; j < W / PER_ROW; j++) result[i][j] *= shrunk;
+        }
+        put_scores(scores, s);
+        __syncwarp();
+        add_product<W>(result, scores, values);
+    }
+    for (int i = 0; i < EACH; i++) {
+        const float inverse = 1.0f / sum[i];
+#pragma unroll
+        for (int j = 0; j < W / PER_ROW; j++) result[i][j] *= inverse;
+        if (row + i < head.queries && column == 0) log_sums[static_cast<long long>(row + i) * heads] = top[i] + __logf(sum[i]);
+    }
+    put_rows<W>(out + static_cast<long long>(start) * o_stride, o_stride, count, width, result);
+}
+
+// The probabilities and the slopes at the scaled scores, from products: p = q·k and d = dout·v become P (times dropout) and dS.
+__device__ __forceinline__ void replay(const Head &head, float &p, float &d, int query, int key, float log_sum, float delta) {
+    if (!head.sees(query, key)) {
+        p = d = 0.0f;
+        return;
+    }
+    const float probability = __expf(p * head.scale - log_sum), factor = head.dropped ? head.factor(query, key) : 1.0f;
+    p = probability * factor;
+    d = head.scale * probability * (d * factor - delta);
+}
+
+template <int W>
+__device__ __forceinline__ void backward_queries(const Head &head, float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums,
+                                                 const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
+    float *queries = reinterpret_cast<float *>(dynamic_shared), *slopes = queries + tile_floats<W>(), *keys = slopes + tile_floats<W>();
+    float *values = keys + tile_floats<W>(), *scores = values + tile_floats<W>();
+    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+    load_tile<W>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
+    load_tile<W>(slopes, dout + static_cast<long long>(start) * o_stride, o_stride, count, width);
+    float log_sum[EACH], inner[EACH], result[EACH][W / PER_ROW];
+    for (int i = 0; i < EACH; i++) {
+        log_sum[i] = row + i < head.queries ? log_sums[static_cast<long long>(row + i) * heads] : 0.0f;
+        inner[i] = row + i < head.queries ? delta[static_cast<long long>(row + i) * heads] : 0.0f;
+    }
+    clear(result);
+    const int last = head.last(start + count);
+    for (int at = head.first(start); at < last; at += TILE) {
+        __syncthreads();
+        load_tile<W>(keys, k + static_cast<long long>(at) * k_stride, k_stride, last - at, width);
+        load_tile<W>(values, v + static_cast<long long>(at) * k_stride, k_stride, last - at, width);
+        __syncthreads();
+        float p[EACH][EACH], d[EACH][EACH];
+        multiply_transposed<W>(p, queries, keys);
+        multiply_transposed<W>(d, slopes, values);
+#pragma unroll
+        for (int i = 0; i < EACH; i++)
+#pragma unroll
+            for (int j = 0; j < EACH; j++) replay(head, p[i][j], d[i][j], row + i, at + column + PER_ROW * j, log_sum[i], inner[i]);
+        put_scores(scores, d);
+        __syncwarp();
+        add_product<W>(result, scores, keys);
+    }
+    put_rows<W>(dq + static_cast<long long>(start) * q_stride, q_stride, count, width, result);
+}
+
+template <int W>
+__device__ __forceinline__ void backward_keys(const Head &head, float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout,
+                                              const float *log_sums, const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
+    float *queries = reinterpret_cast<float *>(dynamic_shared), *slopes = queries + tile_floats<W>(), *keys = slopes + tile_floats<W>();
+    float *values = keys + tile_floats<W>(), *scores = values + tile_floats<W>();
+    const int start = blockIdx.x * TILE, count = min(TILE, head.keys - start), row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+    load_tile<W>(keys, k + static_cast<long long>(start) * k_stride, k_stride, count, width);
+    load_tile<W>(values, v + static_cast<long long>(start) * k_stride, k_stride, count, width);
+    float at_keys[EACH][W / PER_ROW], at_values[EACH][W / PER_ROW];
+    clear(at_keys);
+    clear(at_values);
+    // The queries that see a key of the tile.
+    const int first = head.causal ? start : head.window < 0 ? 0 : max(start - head.window, 0);
+    const int last = head.window < 0 ? head.queries : min(start + count + head.window, head.queries);
+    for (int at = first; at < last; at += TILE) {
+        __syncthreads();
+        load_tile<W>(queries, q + static_cast<long long>(at) * q_stride, q_stride, last - at, width);
+        load_tile<W>(slopes, dout + static_cast<long long>(at) * o_stride, o_stride, last - at, width);
+        __syncthreads();
+        // Transposed: rows are keys.
+        float p[EACH][EACH], d[EACH][EACH];
+        multiply_transposed<W>(p, keys, queries);
+        multiply_transposed<W>(d, values, slopes);
+#pragma unroll
+        for (int j = 0; j < EACH; j++) {
+            const int query = at + column + PER_ROW * j;
+            const bool present = query < last;
+            const float log_sum = present ? log_sums[static_cast<long long>(query) * heads] : 0.0f;
+            const float inner = present ? delta[static_cast<long long>(query) * heads] : 0.0f;
+#pragma unroll
+            for (int i = 0; i < EACH; i++) replay(head, p[i][j], d[i][j], present ? query : head.queries, row + i, log_sum, inner);
+        }
+        put_scores(scores, p);
+        __syncwarp();
+        add_product<W>(at_values, scores, slopes);
+        __syncwarp();
+        put_scores(scores, d);
+        __syncwarp();
+        add_product<W>(at_keys, scores, queries);
+    }
+    put_rows<W>(dk + static_cast<long long>(start) * k_stride, k_stride, count, width, at_keys);
+    put_rows<W>(dv + static_cast<long long>(start) * k_stride, k_stride, count, width, at_values);
+}
+
+__device__ __forceinline__ Head head_of(const int *q_offsets, const int *k_offsets, int window, int causal, float scale, const unsigned long long *rows,
+                                        unsigned long long key, unsigned long long threshold, float keep, int s) {
+    const int h = blockIdx.y;
+    return {q_offsets[s + 1] - q_offsets[s], k_offsets[s + 1] - k_offsets[s], window, causal, scale, rows != nullptr,
+            rows != nullptr ? derive(derive(key, rows[s]), h) : 0, threshold, keep};
+}
+
+// Runs `body` with W the least of 32, 64 and 128 that is not below the width.
+#define FOR_WIDTH(body)       \
+    if (width <= 32) {        \
+        constexpr int W = 32; \
+        body;                 \
+    } else if (width <= 64) { \
+        constexpr int W = 64; \
+        body;                 \
+    } else {                  \
+        constexpr int W = 128; \
+        body;                 \
+    }
+
+// out = softmax(scale·QKᵀ)·V of every head, log_sums[query tokens, heads] the logarithms of the normalisers.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    attention(float *out, float *log_sums, const float *q, const float *k, const float *v, const int *q_offsets, const int *k_offsets, int sequences, int heads, int width,
+              int q_stride, int k_stride, int o_stride, int window, int causal, float scale, const unsigned long long *rows, unsigned long long key,
+              unsigned long long threshold, float keep) {
+    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+        const long long query = q_offsets[s], at = k_offsets[s];
+        const int h = blockIdx.y, column = h * width;
+        FOR_WIDTH(forward<W>(head, out + query * o_stride + column, log_sums + query * heads + h, q + query * q_stride + column, k + at * k_stride + column,
+                             v + at * k_stride + column, heads, width, q_stride, k_stride, o_stride))
+        __syncthreads();
+    }
+}
+
+// delta[tokens, heads] = ⟨out, dout⟩ of every head of every row. A warp a head of a row: ⌈tokens · heads / 8⌉ blocks give each one; no shared memory.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    attention_delta(float *delta, const float *out, const float *dout, int tokens, int heads, int width, int o_stride) {
+    each_row(tokens * heads, [&](long long at) {
+        const long long start = at / heads * o_stride + at % heads * width;
+        float sum = 0.0f;
+        for (int i = threadIdx.x % WARP; i < width; i += WARP) sum += out[start + i] * dout[start + i];
+        sum = warp_sum(sum);
+        if (threadIdx.x % WARP == 0) delta[at] = sum;
+    });
+}
+
+// Gradient dq of attention, laid out as q.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    attention_backward_queries(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, const int *q_offsets,
+                               const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window, int causal, float scale,
+                               const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep) {
+    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+        const long long query = q_offsets[s], at = k_offsets[s];
+        const int h = blockIdx.y, column = h * width;
+        FOR_WIDTH(backward_queries<W>(head, dq + query * q_stride + column, q + query * q_stride + column, k + at * k_stride + column, v + at * k_stride + column,
+                                      dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads, width, q_stride, k_stride, o_stride))
+        __syncthreads();
+    }
+}
+
+// Gradients dk and dv of attention, laid out as k and v.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    attention_backward_keys(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
+                            const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
+                            int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep) {
+    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
+        const long long query = q_offsets[s], at = k_offsets[s];
+        const int h = blockIdx.y, column = h * width;
+        FOR_WIDTH(backward_keys<W>(head, dk + at * k_stride + column, dv + at * k_stride + column, q + query * q_stride + column, k + at * k_stride + column,
+                                   v + at * k_stride + column, dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads, width, q_stride,
+                                   k_stride, o_stride))
+        __syncthreads();
+    }
+}
