@@ -8,11 +8,15 @@ mkdir -p "$out"
 temporary=$(mktemp -d "$out/build.XXXXXX")
 trap 'rm -rf "$temporary"' EXIT
 
-# All sources, and a line for every kernel with the number of threads that it is bound to.
-for source in "$kernels"/*.cu; do echo "#include \"$source\""; done >"$temporary/kernels.inc"
-cat "$kernels"/*.cu | tr -s '\n ' '  ' | sed 's/extern "C" __global__/\n&/g' |
-    sed -n 's/^extern "C" __global__ void __launch_bounds__(\([0-9A-Z_]*\)[, 0-9]*) \([a-z0-9_]*\)(.*/KERNEL(\2, \1)/p' >"$temporary/kernels_table.inc"
-if [ "$(grep -c . "$temporary/kernels_table.inc")" != "$(cat "$kernels"/*.cu | grep -c '^extern "C" __global__')" ]; then
+# Every source in a namespace, and a line for each of its kernels with the number of threads that it is bound to.
+for source in "$kernels"/*.cu; do
+    echo "namespace kernels_$(basename "$source" .cu) {"
+    echo "#include \"$source\""
+    tr -s '\n ' '  ' <"$source" | sed 's/extern "C" __global__/\n&/g' |
+        sed -n 's/^extern "C" __global__ void __launch_bounds__(\([0-9A-Z_]*\)[, 0-9]*) \([a-z0-9_]*\)(.*/KERNEL(\2, \1)/p'
+    echo "}"
+done >"$temporary/kernels.inc"
+if [ "$(grep -c '^KERNEL' "$temporary/kernels.inc")" != "$(cat "$kernels"/*.cu | grep -c '^extern "C" __global__')" ]; then
     echo 'a kernel does not begin with: extern "C" __global__ void __launch_bounds__(THREADS) name(' >&2
     exit 1
 fi

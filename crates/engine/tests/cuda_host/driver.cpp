@@ -5,13 +5,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <list>
 #include <map>
 #include <mutex>
 #include <string>
 
 #include "device.h"
 
-#include "kernels.inc"
+#include "common.cuh"
 
 #define API extern "C" __attribute__((visibility("default"))) int
 
@@ -49,13 +50,18 @@ struct Function {
     int shared_limit = 48 << 10;
 };
 
-Function functions[] = {
-#define KERNEL(name, threads) {#name, Trampoline<&name>::run, threads},
-#include "kernels_table.inc"
-#undef KERNEL
+std::list<Function> functions;
+
+struct Registration {
+    Registration(const char *name, void (*run)(void **), unsigned most_threads) { functions.push_back({name, run, most_threads}); }
 };
 
 constexpr int SHARED_LIMIT = 163 << 10;  // of compute capability 8.0
+
+// Sources and registrations of their kernels, each source in a namespace of its own.
+#define KERNEL(name, most_threads) const Registration registered_##name(#name, Trampoline<&name>::run, most_threads);
+#include "kernels.inc"
+#undef KERNEL
 
 struct Module {
     std::string image;

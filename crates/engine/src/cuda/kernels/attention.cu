@@ -1,45 +1,15 @@
-// Multi-head attention of packed sequences in f32, forward and backward, in tiles of 64 queries and 64 keys: no matrix of all pairs exists.
-//
-// Sequence s has the rows q_offsets[s] to q_offsets[s + 1] of queries and k_offsets[s] to k_offsets[s + 1] of keys and values; head h begins h · width elements
-// into a row. A query sees keys at most `window` away (all if negative) and, if `causal`, none after it. Unless `rows` is null, probabilities
-// have dropout under the key of sequence s and head h, derive(derive(key, rows[s]), h); a row's mask counts from the first key that any query of its
-// group of 64 sees. Widths up to 128.
+// Multi-head attention of packed sequences in f32, forward and backward, in tiles of 64 queries and 64 keys: no matrix of all pairs exists. For the
+// arguments see "attention" in common.cuh.
 //
 // Grid (⌈longest / 64⌉, heads, sequences) with the longest number of queries (of keys for attention_backward_keys); 256 threads; dynamic shared memory of
 // 64 · (4 · (W + 4) + 68) floats, forward 64 · (3 · (W + 4) + 68), W being 32, 64 or 128, not below the width.
 #include "common.cuh"
 
-// Rows of a tile; each thread has 4 × 4 of a tile's elements: rows 4·(thread / 16) + i, columns thread % 16 + 16·j.
-constexpr int TILE = 64;
+// Each thread has 4 × 4 of a tile's scores: rows 4·(thread / 16) + i, columns thread % 16 + 16·j.
 constexpr int PER_ROW = 16;
 constexpr int EACH = 4;
 // Floats from one row of a tile's scores to the next.
 constexpr int SCORES = TILE + 4;
-
-// Everything a block must know about its head of its sequence.
-struct Head {
-    int queries, keys, window, causal;
-    float scale;
-    bool dropped;
-    Key dropout_key, threshold;
-    float keep;
-
-    // The keys that the queries start to end − 1 see: from first(start) to last(end) − 1.
-    __device__ __forceinline__ int first(int start) const { return window < 0 ? 0 : max(start - window, 0); }
-    __device__ __forceinline__ int last(int end) const {
-        const int seen = window < 0 ? keys : min(end + window, keys);
-        return causal ? min(seen, end) : seen;
-    }
-    __device__ __forceinline__ bool sees(int query, int key) const {
-        return query < queries && key < keys && (window < 0 || abs(key - query) <= window) && !(causal && key > query);
-    }
-    // What dropout multiplies the probability of this pair by.
-    __device__ __forceinline__ float factor(int query, int key) const {
-        const int column = key - first(query / TILE * TILE);
-        const float2 pair = dropout_pair(derive(dropout_key, query), column / 2, threshold, keep);
-        return column % 2 == 0 ? pair.x : pair.y;
-    }
-};
 
 // A tile in shared memory: rows of W elements, padded so that neither rows nor columns share banks.
 template <int W>
@@ -67,7 +37,7 @@ __device__ __forceinline__ void multiply_transposed(float (&out)[EACH][EACH], co
     for (int i = 0; i < EACH; i++)
 #pragma unroll
         for (int j = 0; j < EACH; j++) out[i][j] = 0.0f;
-#pragma unroll 4
+#pragma unroll 2
     for (int d = 0; d < W; d += 4) {
         float4 x[EACH], y[EACH];
 #pragma unroll
@@ -178,7 +148,7 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
             for (int j = 0; j < EACH; j++) {
                 s[i][j] = __expf(s[i][j] - shift);
                 part += s[i][j];
-                if (head.dropped && s[i][j] != 0.0f) s[i][j] *= head.factor(row + i, at + column + PER_ROW * j);
+                if (head.dropped) s[i][j] *= head.factor(row + i, at + column + PER_ROW * j);
             }
             sum[i] = sum[i] * shrunk + row_sum(part);
             top[i] = highest;
@@ -196,17 +166,6 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
         if (row + i < head.queries && column == 0) log_sums[static_cast<long long>(row + i) * heads] = top[i] + __logf(sum[i]);
     }
     put_rows<W>(out + static_cast<long long>(start) * o_stride, o_stride, count, width, result);
-}
-
-// The probabilities and the slopes at the scaled scores, from products: p = q·k and d = dout·v become P (times dropout) and dS.
-__device__ __forceinline__ void replay(const Head &head, float &p, float &d, int query, int key, float log_sum, float delta) {
-    if (!head.sees(query, key)) {
-        p = d = 0.0f;
-        return;
-    }
-    const float probability = __expf(p * head.scale - log_sum), factor = head.dropped ? head.factor(query, key) : 1.0f;
-    p = probability * factor;
-    d = head.scale * probability * (d * factor - delta);
 }
 
 template <int W>
@@ -235,7 +194,7 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *dq, co
 #pragma unroll
         for (int i = 0; i < EACH; i++)
 #pragma unroll
-            for (int j = 0; j < EACH; j++) replay(head, p[i][j], d[i][j], row + i, at + column + PER_ROW * j, log_sum[i], inner[i]);
+            for (int j = 0; j < EACH; j++) head.replay(p[i][j], d[i][j], row + i, at + column + PER_ROW * j, log_sum[i], inner[i]);
         put_scores(scores, d);
         __syncwarp();
         add_product<W>(result, scores, keys);
@@ -254,10 +213,8 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
     float at_keys[EACH][W / PER_ROW], at_values[EACH][W / PER_ROW];
     clear(at_keys);
     clear(at_values);
-    // The queries that see a key of the tile.
-    const int first = head.causal ? start : head.window < 0 ? 0 : max(start - head.window, 0);
-    const int last = head.window < 0 ? head.queries : min(start + count + head.window, head.queries);
-    for (int at = first; at < last; at += TILE) {
+    const int last = head.last_query(start + count);
+    for (int at = head.first_query(start); at < last; at += TILE) {
         __syncthreads();
         load_tile<W>(queries, q + static_cast<long long>(at) * q_stride, q_stride, last - at, width);
         load_tile<W>(slopes, dout + static_cast<long long>(at) * o_stride, o_stride, last - at, width);
@@ -273,7 +230,7 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
             const float log_sum = present ? log_sums[static_cast<long long>(query) * heads] : 0.0f;
             const float inner = present ? delta[static_cast<long long>(query) * heads] : 0.0f;
 #pragma unroll
-            for (int i = 0; i < EACH; i++) replay(head, p[i][j], d[i][j], present ? query : head.queries, row + i, log_sum, inner);
+            for (int i = 0; i < EACH; i++) head.replay(p[i][j], d[i][j], present ? query : head.queries, row + i, log_sum, inner);
         }
         put_scores(scores, p);
         __syncwarp();
@@ -286,26 +243,6 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
     put_rows<W>(dk + static_cast<long long>(start) * k_stride, k_stride, count, width, at_keys);
     put_rows<W>(dv + static_cast<long long>(start) * k_stride, k_stride, count, width, at_values);
 }
-
-__device__ __forceinline__ Head head_of(const int *q_offsets, const int *k_offsets, int window, int causal, float scale, const unsigned long long *rows,
-                                        unsigned long long key, unsigned long long threshold, float keep, int s) {
-    const int h = blockIdx.y;
-    return {q_offsets[s + 1] - q_offsets[s], k_offsets[s + 1] - k_offsets[s], window, causal, scale, rows != nullptr,
-            rows != nullptr ? derive(derive(key, rows[s]), h) : 0, threshold, keep};
-}
-
-// Runs `body` with W the least of 32, 64 and 128 that is not below the width.
-#define FOR_WIDTH(body)       \
-    if (width <= 32) {        \
-        constexpr int W = 32; \
-        body;                 \
-    } else if (width <= 64) { \
-        constexpr int W = 64; \
-        body;                 \
-    } else {                  \
-        constexpr int W = 128; \
-        body;                 \
-    }
 
 // out = softmax(scale·QKᵀ)·V of every head, log_sums[query tokens, heads] the logarithms of the normalisers.
 extern "C" __global__ void __launch_bounds__(THREADS)

@@ -80,7 +80,13 @@ __device__ __forceinline__ float from_bf16(unsigned short bits) { return __uint_
 
 // Two of them in the order of their addresses.
 __device__ __forceinline__ unsigned to_bf16_pair(float first, float second) {
+#ifndef CUDA_HOST
+    unsigned pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(second), "f"(first));
+    return pair;
+#else
     return static_cast<unsigned>(to_bf16(first)) | static_cast<unsigned>(to_bf16(second)) << 16;
+#endif
 }
 
 template <class F>
@@ -179,6 +185,74 @@ __device__ __forceinline__ float2 dropout_pair(Key row_key, Key pair, Key thresh
     const Key bits = random_bits(row_key, pair);
     return make_float2((bits & 0xffffffffull) < threshold ? 0.0f : keep, bits >> 32 < threshold ? 0.0f : keep);
 }
+
+// --- attention -------------------------------------------------------------------------------------------------
+//
+// Sequence s has the rows q_offsets[s] to q_offsets[s + 1] of queries and k_offsets[s] to k_offsets[s + 1] of keys and values; rows are q_stride and k_stride
+// elements apart, those of results o_stride, and head h begins h · width elements into a row. A query sees keys at most `window` away (all if negative) and,
+// if `causal`, none after it. Unless `rows` is null, probabilities have dropout under the key of sequence s and head h, derive(derive(key, rows[s]), h);
+// a row's mask counts from the first key that any query of its group of 64 sees, as on the CPU. Widths up to 128.
+
+// Queries and keys of a tile.
+constexpr int TILE = 64;
+
+// Everything a block must know about its head of its sequence.
+struct Head {
+    int queries, keys, window, causal;
+    float scale;
+    bool dropped;
+    Key dropout_key, threshold;
+    float keep;
+
+    // The keys that the queries start to end − 1 see: from first(start) to last(end) − 1.
+    __device__ __forceinline__ int first(int start) const { return window < 0 ? 0 : max(start - window, 0); }
+    __device__ __forceinline__ int last(int end) const {
+        const int seen = window < 0 ? keys : min(end + window, keys);
+        return causal ? min(seen, end) : seen;
+    }
+    // The queries that see one of the keys start to end − 1: from first_query(start) to last_query(end) − 1.
+    __device__ __forceinline__ int first_query(int start) const { return causal ? start : first(start); }
+    __device__ __forceinline__ int last_query(int end) const { return window < 0 ? queries : min(end + window, queries); }
+    __device__ __forceinline__ bool sees(int query, int key) const {
+        return query < queries && key < keys && (window < 0 || abs(key - query) <= window) && !(causal && key > query);
+    }
+    // What dropout multiplies the probability of this pair by.
+    __device__ __forceinline__ float factor(int query, int key) const {
+        const int column = key - first(query / TILE * TILE);
+        const float2 pair = dropout_pair(derive(dropout_key, query), column / 2, threshold, keep);
+        return column % 2 == 0 ? pair.x : pair.y;
+    }
+    // Turns products p = q·k and d = dout·v into the probability, times dropout, and the slope at the product.
+    __device__ __forceinline__ void replay(float &p, float &d, int query, int key, float log_sum, float delta) const {
+        if (!sees(query, key)) {
+            p = d = 0.0f;
+            return;
+        }
+        const float probability = __expf(p * scale - log_sum), kept = dropped ? factor(query, key) : 1.0f;
+        p = probability * kept;
+        d = scale * probability * (d * kept - delta);
+    }
+};
+
+__device__ __forceinline__ Head head_of(const int *q_offsets, const int *k_offsets, int window, int causal, float scale, const unsigned long long *rows,
+                                        unsigned long long key, unsigned long long threshold, float keep, int s) {
+    const int h = blockIdx.y;
+    return {q_offsets[s + 1] - q_offsets[s], k_offsets[s + 1] - k_offsets[s], window, causal, scale, rows != nullptr,
+            rows != nullptr ? derive(derive(key, rows[s]), h) : 0, threshold, keep};
+}
+
+// Runs the statements with W the least of 32, 64 and 128 that is not below the width.
+#define FOR_WIDTH(...)        \
+    if (width <= 32) {        \
+        constexpr int W = 32; \
+        __VA_ARGS__;          \
+    } else if (width <= 64) { \
+        constexpr int W = 64; \
+        __VA_ARGS__;          \
+    } else {                  \
+        constexpr int W = 128; \
+        __VA_ARGS__;          \
+    }
 
 // --- activations -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,311 @@
+// The kernels of attention.cu with the factors of all products rounded to bf16, on tensor cores. For the arguments see "attention" in common.cuh.
+//
+// Grid as there; 128 threads. Dynamic shared memory, W being 32, 64 or 128, not below the width: attention_bf16 384 · (W + 8) bytes,
+// attention_backward_queries_bf16 512 · (W + 8), attention_backward_keys_bf16 4 · (64 + Q) · (W + 8) + 8 · Q with Q = 64, or 32 for W = 128.
+#include "common.cuh"
+
+constexpr int BLOCK = 128;
+// Rows of a tile that are a warp's: those of one mma.
+constexpr int WARP_ROWS = 16;
+
+// A tile in shared memory has rows of W bf16 values and 8 more, so that the 8 rows of a matrix lie in different banks.
+template <int W>
+__device__ __forceinline__ constexpr int stride_of() {
+    return W + 8;
+}
+
+// Loads R rows of `width` elements, `stride` apart, rounded; zero beyond `count` rows and `width` columns.
+template <int W, int R>
+__device__ __forceinline__ void load_tile(unsigned short *tile, const float *from, int stride, int count, int width) {
+    const bool whole = width % 4 == 0 && stride % 4 == 0 && aligned(from);
+    for (int at = threadIdx.x; at < R * W / 4; at += BLOCK) {
+        const int row = at / (W / 4), column = at % (W / 4) * 4;
+        float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        if (row < count && column < width) v = load4(from + static_cast<long long>(row) * stride, column, width, whole);
+        *reinterpret_cast<uint2 *>(tile + row * stride_of<W>() + column) = make_uint2(to_bf16_pair(v.x, v.y), to_bf16_pair(v.z, v.w));
+    }
+}
+
+// A thread holds of 16 × 8 results those of the rows lane / 4 and lane / 4 + 8 and the columns lane % 4 · 2 and the next: element 2·i + e is in row
+// lane / 4 + 8·i, column lane % 4 · 2 + e.
+template <int N>
+using Results = float[N / 8][4];
+
+template <int N>
+__device__ __forceinline__ void clear(Results<N> &x) {
+#pragma unroll
+    for (int n = 0; n < N / 8; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) x[n][i] = 0.0f;
+}
+
+// to[two matrices of 16 × 8] += left · right, right being two fragments.
+__device__ __forceinline__ void multiply_pair(float (&first)[4], float (&second)[4], const unsigned (&left)[4], const unsigned (&right)[4]) {
+    const unsigned a[2] = {right[0], right[1]}, b[2] = {right[2], right[3]};
+    mma_m16n8k16(first, left, a);
+    mma_m16n8k16(second, left, b);
+}
+
+// out[16, N] = A · Bᵀ, A being 16 rows of one tile and B N rows of another.
+template <int W, int N>
+__device__ __forceinline__ void multiply_transposed(Results<N> &out, const unsigned short *a, const unsigned short *b) {
+    const int lane = threadIdx.x % WARP;
+    clear<N>(out);
+#pragma unroll
+    for (int k = 0; k < W; k += 16) {
+        unsigned left[4], right[4];
+        load_matrices<false>(left, a + lane % 16 * stride_of<W>() + k + lane / 16 * 8);
+#pragma unroll
+        for (int n = 0; n < N; n += 16) {
+            load_matrices<false>(right, b + (n + lane / 16 * 8 + lane % 8) * stride_of<W>() + k + lane / 8 % 2 * 8);
+            multiply_pair(out[n / 8], out[n / 8 + 1], left, right);
+        }
+    }
+}
+
+// out[16, W] += P[16, N] · B[N, W], P being results, which are rounded, and B a tile.
+template <int W, int N>
+__device__ __forceinline__ void add_product(Results<W> &out, const Results<N> &p, const unsigned short *b) {
+    const int lane = threadIdx.x % WARP;
+#pragma unroll
+    for (int k = 0; k < N; k += 16) {
+        const float(&x)[4] = p[k / 8], (&y)[4] = p[k / 8 + 1];
+        const unsigned left[4] = {to_bf16_pair(x[0], x[1]), to_bf16_pair(x[2], x[3]), to_bf16_pair(y[0], y[1]), to_bf16_pair(y[2], y[3])};
+        unsigned right[4];
+#pragma unroll
+        for (int n = 0; n < W; n += 16) {
+            load_matrices<true>(right, b + (k + lane % 16) * stride_of<W>() + n + lane / 16 * 8);
+            multiply_pair(out[n / 8], out[n / 8 + 1], left, right);
+        }
+    }
+}
+
+// Writes the warp's 16 rows of results, `count` of them, to rows of `width` elements, `stride` apart.
+template <int W>
+__device__ __forceinline__ void put_rows(float *to, int stride, int count, int width, const Results<W> &from) {
+    const int lane = threadIdx.x % WARP;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        const int row = lane / 4 + 8 * i;
+        if (row >= count) continue;
+        float *at = to + static_cast<long long>(row) * stride;
+#pragma unroll
+        for (int n = 0; n < W / 8; n++)
+#pragma unroll
+            for (int e = 0; e < 2; e++) {
+                const int column = 8 * n + lane % 4 * 2 + e;
+                if (column < width) at[column] = from[n][2 * i + e];
+            }
+    }
+}
+
+// Over the four lanes that hold a row.
+__device__ __forceinline__ float row_sum(float x) {
+    x += __shfl_xor_sync(ALL_LANES, x, 1);
+    return x + __shfl_xor_sync(ALL_LANES, x, 2);
+}
+__device__ __forceinline__ float row_max(float x) {
+    x = fmaxf(x, __shfl_xor_sync(ALL_LANES, x, 1));
+    return fmaxf(x, __shfl_xor_sync(ALL_LANES, x, 2));
+}
+
+template <int W>
+__device__ __forceinline__ void forward(const Head &head, float *out, float *log_sums, const float *q, const float *k, const float *v, int heads, int width, int q_stride,
+                                        int k_stride, int o_stride) {
+    unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared), *keys = queries + TILE * stride_of<W>(), *values = keys + TILE * stride_of<W>();
+    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP, own = threadIdx.x / WARP * WARP_ROWS;
+    load_tile<W, TILE>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
+    float top[2] = {-infinity(), -infinity()}, sum[2] = {0.0f, 0.0f};
+    Results<W> result;
+    clear<W>(result);
+    const int last = head.last(start + count);
+    for (int at = head.first(start); at < last; at += TILE) {
+        __syncthreads();
+        load_tile<W, TILE>(keys, k + static_cast<long long>(at) * k_stride, k_stride, last - at, width);
+        load_tile<W, TILE>(values, v + static_cast<long long>(at) * k_stride, k_stride, last - at, width);
+        __syncthreads();
+        Results<TILE> s;
+        multiply_transposed<W, TILE>(s, queries + own * stride_of<W>(), keys);
+        // Most tiles are seen whole.
+        const bool whole = head.window < 0 && !head.causal && at + TILE <= head.keys;
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            const int query = start + own + lane / 4 + 8 * i;
+            float highest = top[i];
+#pragma unroll
+            for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+                for (int e = 0; e < 2; e++) {
+                    float &x = s[n][2 * i + e];
+                    x = whole || head.sees(query, at + 8 * n + lane % 4 * 2 + e) ? x * head.scale : -infinity();
+                    highest = fmaxf(highest, x);
+                }
+            highest = row_max(highest);
+            // A row that has seen nothing yet has exponentials of −∞ − 0.
+            const float shift = highest == -infinity() ? 0.0f : highest, shrunk = __expf(top[i] - shift);
+            const Key row_key = head.dropped ? derive(head.dropout_key, query) : 0;
+            float part = 0.0f;
+#pragma unroll
+            for (int n = 0; n < TILE / 8; n++) {
+                float &x = s[n][2 * i], &y = s[n][2 * i + 1];
+                x = __expf(x - shift);
+                y = __expf(y - shift);
+                part += x + y;
+                if (head.dropped) {
+                    // The tile begins where the mask does, so that two columns are a pair of it.
+                    const float2 kept = dropout_pair(row_key, (at - head.first(start) + 8 * n + lane % 4 * 2) / 2, head.threshold, head.keep);
+                    x *= kept.x;
+                    y *= kept.y;
+                }
+            }
+            sum[i] = sum[i] * shrunk + row_sum(part);
+            top[i] = highest;
+#pragma unroll
+            for (int n = 0; n < W / 8; n++) {
+                result[n][2 * i] *= shrunk;
+                result[n][2 * i + 1] *= shrunk;
+            }
+        }
+        add_product<W, TILE>(result, s, values);
+    }
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        const int query = start + own + lane / 4 + 8 * i;
+        const float inverse = 1.0f / sum[i];
+#pragma unroll
+        for (int n = 0; n < W / 8; n++) {
+            result[n][2 * i] *= inverse;
+            result[n][2 * i + 1] *= inverse;
+        }
+        if (query < head.queries && lane % 4 == 0) log_sums[static_cast<long long>(query) * heads] = top[i] + __logf(sum[i]);
+    }
+    put_rows<W>(out + static_cast<long long>(start + own) * o_stride, o_stride, count - own, width, result);
+}
+
+template <int W>
+__device__ __forceinline__ void backward_queries(const Head &head, float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums,
+                                                 const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
+    unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared), *slopes = queries + TILE * stride_of<W>(), *keys = slopes + TILE * stride_of<W>();
+    unsigned short *values = keys + TILE * stride_of<W>();
+    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP, own = threadIdx.x / WARP * WARP_ROWS;
+    load_tile<W, TILE>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
+    load_tile<W, TILE>(slopes, dout + static_cast<long long>(start) * o_stride, o_stride, count, width);
+    float log_sum[2], inner[2];
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        const int query = start + own + lane / 4 + 8 * i;
+        log_sum[i] = query < head.queries ? log_sums[static_cast<long long>(query) * heads] : 0.0f;
+        inner[i] = query < head.queries ? delta[static_cast<long long>(query) * heads] : 0.0f;
+    }
+    Results<W> result;
+    clear<W>(result);
+    const int last = head.last(start + count);
+    for (int at = head.first(start); at < last; at += TILE) {
+        __syncthreads();
+        load_tile<W, TILE>(keys, k + static_cast<long long>(at) * k_stride, k_stride, last - at, width);
+        load_tile<W, TILE>(values, v + static_cast<long long>(at) * k_stride, k_stride, last - at, width);
+        __syncthreads();
+        Results<TILE> p, d;
+        multiply_transposed<W, TILE>(p, queries + own * stride_of<W>(), keys);
+        multiply_transposed<W, TILE>(d, slopes + own * stride_of<W>(), values);
+#pragma unroll
+        for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                head.replay(p[n][i], d[n][i], start + own + lane / 4 + i / 2 * 8, at + 8 * n + lane % 4 * 2 + i % 2, log_sum[i / 2], inner[i / 2]);
+        add_product<W, TILE>(result, d, keys);
+    }
+    put_rows<W>(dq + static_cast<long long>(start + own) * q_stride, q_stride, count - own, width, result);
+}
+
+// Q queries at a time: with wide heads the gradients at keys and values leave room for no more.
+template <int W, int Q>
+__device__ __forceinline__ void backward_keys(const Head &head, float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout,
+                                              const float *log_sums, const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
+    unsigned short *keys = reinterpret_cast<unsigned short *>(dynamic_shared), *values = keys + TILE * stride_of<W>(), *queries = values + TILE * stride_of<W>();
+    unsigned short *slopes = queries + Q * stride_of<W>();
+    float *sums = reinterpret_cast<float *>(slopes + Q * stride_of<W>()), *inner = sums + Q;
+    const int start = blockIdx.x * TILE, count = min(TILE, head.keys - start), lane = threadIdx.x % WARP, own = threadIdx.x / WARP * WARP_ROWS;
+    load_tile<W, TILE>(keys, k + static_cast<long long>(start) * k_stride, k_stride, count, width);
+    load_tile<W, TILE>(values, v + static_cast<long long>(start) * k_stride, k_stride, count, width);
+    Results<W> at_keys, at_values;
+    clear<W>(at_keys);
+    clear<W>(at_values);
+    const int last = head.last_query(start + count);
+    for (int at = head.first_query(start); at < last; at += Q) {
+        __syncthreads();
+        load_tile<W, Q>(queries, q + static_cast<long long>(at) * q_stride, q_stride, last - at, width);
+        load_tile<W, Q>(slopes, dout + static_cast<long long>(at) * o_stride, o_stride, last - at, width);
+        if (threadIdx.x < Q && static_cast<int>(threadIdx.x) < last - at) {
+            sums[threadIdx.x] = log_sums[static_cast<long long>(at + threadIdx.x) * heads];
+            inner[threadIdx.x] = delta[static_cast<long long>(at + threadIdx.x) * heads];
+        }
+        __syncthreads();
+        // Transposed: rows are keys.
+        Results<Q> p, d;
+        multiply_transposed<W, Q>(p, keys + own * stride_of<W>(), queries);
+        multiply_transposed<W, Q>(d, values + own * stride_of<W>(), slopes);
+#pragma unroll
+        for (int n = 0; n < Q / 8; n++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const int column = 8 * n + lane % 4 * 2 + i % 2, query = at + column < last ? at + column : head.queries;
+                head.replay(p[n][i], d[n][i], query, start + own + lane / 4 + i / 2 * 8, sums[column], inner[column]);
+            }
+        add_product<W, Q>(at_values, p, slopes);
+        add_product<W, Q>(at_keys, d, queries);
+    }
+    put_rows<W>(dk + static_cast<long long>(start + own) * k_stride, k_stride, count - own, width, at_keys);
+    put_rows<W>(dv + static_cast<long long>(start + own) * k_stride, k_stride, count - own, width, at_values);
+}
+
+// As `attention`.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_bf16(float *out, float *log_sums, const float *q, const float *k, const float *v, const int *q_offsets, const int *k_offsets, int sequences, int heads,
+                   int width, int q_stride, int k_stride, int o_stride, int window, int causal, float scale, const unsigned long long *rows, unsigned long long key,
+                   unsigned long long threshold, float keep) {
+    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+        const long long query = q_offsets[s], at = k_offsets[s];
+        const int h = blockIdx.y, column = h * width;
+        FOR_WIDTH(forward<W>(head, out + query * o_stride + column, log_sums + query * heads + h, q + query * q_stride + column, k + at * k_stride + column,
+                             v + at * k_stride + column, heads, width, q_stride, k_stride, o_stride))
+        __syncthreads();
+    }
+}
+
+// As `attention_backward_queries`.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_backward_queries_bf16(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
+                                    const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
+                                    int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep) {
+    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+        const long long query = q_offsets[s], at = k_offsets[s];
+        const int h = blockIdx.y, column = h * width;
+        FOR_WIDTH(backward_queries<W>(head, dq + query * q_stride + column, q + query * q_stride + column, k + at * k_stride + column, v + at * k_stride + column,
+                                      dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads, width, q_stride, k_stride,
+                                      o_stride))
+        __syncthreads();
+    }
+}
+
+// As `attention_backward_keys`.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_backward_keys_bf16(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
+                                 const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
+                                 int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep) {
+    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
+        const long long query = q_offsets[s], at = k_offsets[s];
+        const int h = blockIdx.y, column = h * width;
+        FOR_WIDTH(constexpr int Q = W == 128 ? 32 : 64;
+                  backward_keys<W, Q>(head, dk + at * k_stride + column, dv + at * k_stride + column, q + query * q_stride + column, k + at * k_stride + column,
+                                      v + at * k_stride + column, dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads,
+                                      width, q_stride, k_stride, o_stride))
+        __syncthreads();
+    }
+}
