@@ -137,7 +137,8 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
             float highest = top[i];
 #pragma unroll
             for (int j = 0; j < EACH; j++) {
-                s[i][j] = head.sees(row + i, at + column + PER_ROW * j) ? s[i][j] * head.scale : -infinity();
+                const int key = at + column + PER_ROW * j;
+                s[i][j] = head.sees(row + i, key) ? head.score(s[i][j], row + i, key) : -infinity();
                 highest = fmaxf(highest, s[i][j]);
             }
             highest = row_max(highest);
@@ -169,7 +170,7 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
 }
 
 template <int W>
-__device__ __forceinline__ void backward_queries(const Head &head, float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums,
+__device__ __forceinline__ void backward_queries(const Head &head, float *d_bias, float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums,
                                                  const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
     float *queries = reinterpret_cast<float *>(dynamic_shared), *slopes = queries + tile_floats<W>(), *keys = slopes + tile_floats<W>();
     float *values = keys + tile_floats<W>(), *scores = values + tile_floats<W>();
@@ -198,6 +199,7 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *dq, co
         put_scores(scores, d);
         __syncwarp();
         add_product<W>(result, scores, keys);
+        if (d_bias != nullptr) add_diagonals(head, d_bias, scores, SCORES, start, at);
     }
     put_rows<W>(dq + static_cast<long long>(start) * q_stride, q_stride, count, width, result);
 }
@@ -248,9 +250,9 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
 extern "C" __global__ void __launch_bounds__(THREADS)
     attention(float *out, float *log_sums, const float *q, const float *k, const float *v, const int *q_offsets, const int *k_offsets, int sequences, int heads, int width,
               int q_stride, int k_stride, int o_stride, int window, int causal, float scale, const unsigned long long *rows, unsigned long long key,
-              unsigned long long threshold, float keep) {
+              unsigned long long threshold, float keep, const float *bias, int centre) {
     for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
         if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
         const long long query = q_offsets[s], at = k_offsets[s];
         const int h = blockIdx.y, column = h * width;
@@ -272,17 +274,18 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     });
 }
 
-// Gradient dq of attention, laid out as q.
+// Gradient dq of attention, laid out as q. Unless null, d_bias[sequences, heads, gridDim.x, 2·centre + 1], zero before, gets the parts of the gradient at the bias.
 extern "C" __global__ void __launch_bounds__(THREADS)
     attention_backward_queries(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, const int *q_offsets,
                                const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window, int causal, float scale,
-                               const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep) {
+                               const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre, float *d_bias) {
     for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
         if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
         const long long query = q_offsets[s], at = k_offsets[s];
         const int h = blockIdx.y, column = h * width;
-        FOR_WIDTH(backward_queries<W>(head, dq + query * q_stride + column, q + query * q_stride + column, k + at * k_stride + column, v + at * k_stride + column,
+        float *part = d_bias != nullptr ? d_bias + ((static_cast<long long>(s) * heads + h) * gridDim.x + blockIdx.x) * (2 * centre + 1) : nullptr;
+        FOR_WIDTH(backward_queries<W>(head, part, dq + query * q_stride + column, q + query * q_stride + column, k + at * k_stride + column, v + at * k_stride + column,
                                       dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads, width, q_stride, k_stride, o_stride))
         __syncthreads();
     }
@@ -292,9 +295,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 extern "C" __global__ void __launch_bounds__(THREADS)
     attention_backward_keys(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
                             const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
-                            int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep) {
+                            int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre) {
     for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
         if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
         const long long query = q_offsets[s], at = k_offsets[s];
         const int h = blockIdx.y, column = h * width;

@@ -1,7 +1,7 @@
 // The kernels of attention.cu with the factors of all products rounded to bf16, on tensor cores. For the arguments see "attention" in common.cuh.
 //
 // Grid as there; 128 threads. Dynamic shared memory, W being 32, 64 or 128, not below the width: attention_bf16 384 · (W + 8) bytes,
-// attention_backward_queries_bf16 512 · (W + 8), attention_backward_keys_bf16 4 · (64 + Q) · (W + 8) + 8 · Q with Q = 64, or 32 for W = 128.
+// attention_backward_queries_bf16 512 · (W + 8) and with the gradient at a bias 16640 more, attention_backward_keys_bf16 4 · (64 + Q) · (W + 8) + 8 · Q with Q = 64, or 32 for W = 128.
 #include "common.cuh"
 
 constexpr int BLOCK = 128;
@@ -127,7 +127,7 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
         Results<TILE> s;
         multiply_transposed<W, TILE>(s, queries + own * stride_of<W>(), keys);
         // Most tiles are seen whole.
-        const bool whole = head.window < 0 && !head.causal && at + TILE <= head.keys;
+        const bool whole = head.window < 0 && !head.causal && head.bias == nullptr && at + TILE <= head.keys;
 #pragma unroll
         for (int i = 0; i < 2; i++) {
             const int query = start + own + lane / 4 + 8 * i;
@@ -137,7 +137,8 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
 #pragma unroll
                 for (int e = 0; e < 2; e++) {
                     float &x = s[n][2 * i + e];
-                    x = whole || head.sees(query, at + 8 * n + lane % 4 * 2 + e) ? x * head.scale : -infinity();
+                    const int key = at + 8 * n + lane % 4 * 2 + e;
+                    x = whole || head.sees(query, key) ? head.score(x, query, key) : -infinity();
                     highest = fmaxf(highest, x);
                 }
             highest = row_max(highest);
@@ -183,10 +184,12 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
 }
 
 template <int W>
-__device__ __forceinline__ void backward_queries(const Head &head, float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums,
+__device__ __forceinline__ void backward_queries(const Head &head, float *d_bias, float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums,
                                                  const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
     unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared), *slopes = queries + TILE * stride_of<W>(), *keys = slopes + TILE * stride_of<W>();
     unsigned short *values = keys + TILE * stride_of<W>();
+    // Used for the gradient at a bias alone.
+    float *scores = reinterpret_cast<float *>(values + TILE * stride_of<W>());
     const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP, own = threadIdx.x / WARP * WARP_ROWS;
     load_tile<W, TILE>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
     load_tile<W, TILE>(slopes, dout + static_cast<long long>(start) * o_stride, o_stride, count, width);
@@ -214,6 +217,13 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *dq, co
             for (int i = 0; i < 4; i++)
                 head.replay(p[n][i], d[n][i], start + own + lane / 4 + i / 2 * 8, at + 8 * n + lane % 4 * 2 + i % 2, log_sum[i / 2], inner[i / 2]);
         add_product<W, TILE>(result, d, keys);
+        if (d_bias != nullptr) {
+#pragma unroll
+            for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) scores[(own + lane / 4 + i / 2 * 8) * (TILE + 1) + 8 * n + lane % 4 * 2 + i % 2] = d[n][i];
+            add_diagonals(head, d_bias, scores, TILE + 1, start, at);
+        }
     }
     put_rows<W>(dq + static_cast<long long>(start + own) * q_stride, q_stride, count - own, width, result);
 }
@@ -263,9 +273,9 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
 extern "C" __global__ void __launch_bounds__(BLOCK)
     attention_bf16(float *out, float *log_sums, const float *q, const float *k, const float *v, const int *q_offsets, const int *k_offsets, int sequences, int heads,
                    int width, int q_stride, int k_stride, int o_stride, int window, int causal, float scale, const unsigned long long *rows, unsigned long long key,
-                   unsigned long long threshold, float keep) {
+                   unsigned long long threshold, float keep, const float *bias, int centre) {
     for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
         if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
         const long long query = q_offsets[s], at = k_offsets[s];
         const int h = blockIdx.y, column = h * width;
@@ -279,13 +289,14 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 extern "C" __global__ void __launch_bounds__(BLOCK)
     attention_backward_queries_bf16(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
                                     const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
-                                    int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep) {
+                                    int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre, float *d_bias) {
     for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
         if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
         const long long query = q_offsets[s], at = k_offsets[s];
         const int h = blockIdx.y, column = h * width;
-        FOR_WIDTH(backward_queries<W>(head, dq + query * q_stride + column, q + query * q_stride + column, k + at * k_stride + column, v + at * k_stride + column,
+        float *part = d_bias != nullptr ? d_bias + ((static_cast<long long>(s) * heads + h) * gridDim.x + blockIdx.x) * (2 * centre + 1) : nullptr;
+        FOR_WIDTH(backward_queries<W>(head, part, dq + query * q_stride + column, q + query * q_stride + column, k + at * k_stride + column, v + at * k_stride + column,
                                       dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads, width, q_stride, k_stride,
                                       o_stride))
         __syncthreads();
@@ -296,9 +307,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 extern "C" __global__ void __launch_bounds__(BLOCK)
     attention_backward_keys_bf16(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
                                  const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
-                                 int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep) {
+                                 int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre) {
     for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, s);
+        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
         if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
         const long long query = q_offsets[s], at = k_offsets[s];
         const int h = blockIdx.y, column = h * width;

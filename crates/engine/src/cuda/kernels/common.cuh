@@ -39,7 +39,7 @@ constexpr int WARP = 32;
 // Threads of a block of most kernels.
 constexpr int THREADS = 256;
 // Rows that a block of THREADS threads takes where each warp has one.
-constexpr int ROWS = THREADS / WARP;
+[[maybe_unused]] constexpr int ROWS = THREADS / WARP;
 
 __device__ __forceinline__ float infinity() { return __int_as_float(0x7f800000); }
 
@@ -156,10 +156,11 @@ __device__ __forceinline__ float block_max(float x, float *scratch) {
 }
 
 // In row 0 of a block of (WARP, ROWS) threads: the sum of x over threadIdx.y. `sums` may be used again at once.
-__device__ __forceinline__ float column_total(float (*sums)[WARP], float x) {
+template <class T>
+__device__ __forceinline__ T column_total(T (*sums)[WARP], T x) {
     sums[threadIdx.y][threadIdx.x] = x;
     __syncthreads();
-    float total = 0.0f;
+    T total = T(0);
     if (threadIdx.y == 0)
         for (int i = 0; i < ROWS; i++) total += sums[i][threadIdx.x];
     __syncthreads();
@@ -191,7 +192,8 @@ __device__ __forceinline__ float2 dropout_pair(Key row_key, Key pair, Key thresh
 // Sequence s has the rows q_offsets[s] to q_offsets[s + 1] of queries and k_offsets[s] to k_offsets[s + 1] of keys and values; rows are q_stride and k_stride
 // elements apart, those of results o_stride, and head h begins h · width elements into a row. A query sees keys at most `window` away (all if negative) and,
 // if `causal`, none after it. Unless `rows` is null, probabilities have dropout under the key of sequence s and head h, derive(derive(key, rows[s]), h);
-// a row's mask counts from the first key that any query of its group of 64 sees, as on the CPU. Widths up to 128.
+// a row's mask counts from the first key that any query of its group of 64 sees, as on the CPU. Unless null, bias[heads, 2·centre + 1] has what is added to
+// scaled scores by the distance from query to key, −centre first. Widths up to 128.
 
 // Queries and keys of a tile.
 constexpr int TILE = 64;
@@ -203,6 +205,9 @@ struct Head {
     bool dropped;
     Key dropout_key, threshold;
     float keep;
+    // What is added to a scaled score, by centre + key − query; null for nothing.
+    const float *bias;
+    int centre;
 
     // The keys that the queries start to end − 1 see: from first(start) to last(end) − 1.
     __device__ __forceinline__ int first(int start) const { return window < 0 ? 0 : max(start - window, 0); }
@@ -222,23 +227,28 @@ struct Head {
         const float2 pair = dropout_pair(derive(dropout_key, query), column / 2, threshold, keep);
         return column % 2 == 0 ? pair.x : pair.y;
     }
+    // The score of a pair from its product.
+    __device__ __forceinline__ float score(float product, int query, int key) const {
+        return bias != nullptr ? fmaf(product, scale, bias[centre + key - query]) : product * scale;
+    }
     // Turns products p = q·k and d = dout·v into the probability, times dropout, and the slope at the product.
     __device__ __forceinline__ void replay(float &p, float &d, int query, int key, float log_sum, float delta) const {
         if (!sees(query, key)) {
             p = d = 0.0f;
             return;
         }
-        const float probability = __expf(p * scale - log_sum), kept = dropped ? factor(query, key) : 1.0f;
+        const float probability = __expf(score(p, query, key) - log_sum), kept = dropped ? factor(query, key) : 1.0f;
         p = probability * kept;
         d = scale * probability * (d * kept - delta);
     }
 };
 
 __device__ __forceinline__ Head head_of(const int *q_offsets, const int *k_offsets, int window, int causal, float scale, const unsigned long long *rows,
-                                        unsigned long long key, unsigned long long threshold, float keep, int s) {
+                                        unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre, int s) {
     const int h = blockIdx.y;
     return {q_offsets[s + 1] - q_offsets[s], k_offsets[s + 1] - k_offsets[s], window, causal, scale, rows != nullptr,
-            rows != nullptr ? derive(derive(key, rows[s]), h) : 0, threshold, keep};
+            rows != nullptr ? derive(derive(key, rows[s]), h) : 0, threshold, keep,
+            bias != nullptr ? bias + static_cast<long long>(h) * (2 * centre + 1) : nullptr, centre};
 }
 
 // Runs the statements with W the least of 32, 64 and 128 that is not below the width.
@@ -253,6 +263,23 @@ __device__ __forceinline__ Head head_of(const int *q_offsets, const int *k_offse
         constexpr int W = 128; \
         __VA_ARGS__;          \
     }
+
+// Adds to `d_bias` the sums along the diagonals of a tile of slopes at scores, 64 rows of `stride`, which begins at this query and key. The whole block calls it;
+// it owns d_bias.
+__device__ __forceinline__ void add_diagonals(const Head &head, float *d_bias, const float *slopes, int stride, int query, int key) {
+    __syncthreads();
+    for (int diagonal = static_cast<int>(threadIdx.x) - (TILE - 1); diagonal < TILE; diagonal += blockDim.x) {
+        float sum = 0.0f;
+        bool any = false;
+        for (int i = max(0, -diagonal); i < min(TILE, TILE - diagonal); i++)
+            if (head.sees(query + i, key + i + diagonal)) {
+                sum += slopes[i * stride + i + diagonal];
+                any = true;
+            }
+        if (any) d_bias[head.centre + key - query + diagonal] += sum / head.scale;
+    }
+    __syncthreads();
+}
 
 // --- activations -----------------------------------------------------------------------------------------------
 
