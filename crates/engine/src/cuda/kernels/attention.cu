@@ -246,20 +246,23 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
     put_rows<W>(dv + static_cast<long long>(start) * k_stride, k_stride, count, width, at_values);
 }
 
-// out = softmax(scale·QKᵀ)·V of every head, log_sums[query tokens, heads] the logarithms of the normalisers.
-extern "C" __global__ void __launch_bounds__(THREADS)
-    attention(float *out, float *log_sums, const float *q, const float *k, const float *v, const int *q_offsets, const int *k_offsets, int sequences, int heads, int width,
-              int q_stride, int k_stride, int o_stride, int window, int causal, float scale, const unsigned long long *rows, unsigned long long key,
-              unsigned long long threshold, float keep, const float *bias, int centre) {
-    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
-        if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-        const long long query = q_offsets[s], at = k_offsets[s];
-        const int h = blockIdx.y, column = h * width;
-        FOR_WIDTH(forward<W>(head, out + query * o_stride + column, log_sums + query * heads + h, q + query * q_stride + column, k + at * k_stride + column,
-                             v + at * k_stride + column, heads, width, q_stride, k_stride, o_stride))
-        __syncthreads();
+// Runs the statements with W the least of 32, 64 and 128 that is not below the width.
+#define FOR_WIDTH(...)        \
+    if (width <= 32) {        \
+        constexpr int W = 32; \
+        __VA_ARGS__;          \
+    } else if (width <= 64) { \
+        constexpr int W = 64; \
+        __VA_ARGS__;          \
+    } else {                  \
+        constexpr int W = 128; \
+        __VA_ARGS__;          \
     }
+
+// out = softmax(scale·QKᵀ + bias)·V of every head, log_sums[query tokens, heads] the logarithms of the normalisers.
+extern "C" __global__ void __launch_bounds__(THREADS) attention(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+              FOR_WIDTH(forward<W>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride, k_stride, o_stride)))
 }
 
 // delta[tokens, heads] = ⟨out, dout⟩ of every head of every row. A warp a head of a row: ⌈tokens · heads / 8⌉ blocks give each one; no shared memory.
@@ -276,34 +279,17 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // Gradient dq of attention, laid out as q. Unless null, d_bias[sequences, heads, gridDim.x, 2·centre + 1], zero before, gets the parts of the gradient at the bias.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    attention_backward_queries(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, const int *q_offsets,
-                               const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window, int causal, float scale,
-                               const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre, float *d_bias) {
-    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
-        if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-        const long long query = q_offsets[s], at = k_offsets[s];
-        const int h = blockIdx.y, column = h * width;
-        float *part = d_bias != nullptr ? d_bias + ((static_cast<long long>(s) * heads + h) * gridDim.x + blockIdx.x) * (2 * centre + 1) : nullptr;
-        FOR_WIDTH(backward_queries<W>(head, part, dq + query * q_stride + column, q + query * q_stride + column, k + at * k_stride + column, v + at * k_stride + column,
-                                      dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads, width, q_stride, k_stride, o_stride))
-        __syncthreads();
-    }
+    attention_backward_queries(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS,
+                               float *d_bias) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+              FOR_WIDTH(backward_queries<W>(head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result, log_sums + row,
+                                            delta + row, heads, width, q_stride, k_stride, o_stride)))
 }
 
 // Gradients dk and dv of attention, laid out as k and v.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    attention_backward_keys(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
-                            const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
-                            int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre) {
-    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
-        if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
-        const long long query = q_offsets[s], at = k_offsets[s];
-        const int h = blockIdx.y, column = h * width;
-        FOR_WIDTH(backward_keys<W>(head, dk + at * k_stride + column, dv + at * k_stride + column, q + query * q_stride + column, k + at * k_stride + column,
-                                   v + at * k_stride + column, dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads, width, q_stride,
-                                   k_stride, o_stride))
-        __syncthreads();
-    }
+    attention_backward_keys(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
+              FOR_WIDTH(backward_keys<W>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result, log_sums + row, delta + row, heads, width,
+                                         q_stride, k_stride, o_stride)))
 }

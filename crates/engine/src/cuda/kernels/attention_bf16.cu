@@ -1,7 +1,8 @@
 // The kernels of attention.cu with the factors of all products rounded to bf16, on tensor cores. For the arguments see "attention" in common.cuh.
 //
-// Grid as there; 128 threads. Dynamic shared memory, W being 32, 64 or 128, not below the width: attention_bf16 384 · (W + 8) bytes,
-// attention_backward_queries_bf16 512 · (W + 8) and with the gradient at a bias 16640 more, attention_backward_keys_bf16 4 · (64 + Q) · (W + 8) + 8 · Q with Q = 64, or 32 for W = 128.
+// A kernel for every
+// width, since one for all would need the registers of the widest. Grid as there; 128 threads. Dynamic shared memory, W being 32, 64 or 128, not below the width: attention_bf16_W 384 · (W + 8) bytes,
+// attention_backward_queries_bf16_W 512 · (W + 8) and with the gradient at a bias 16640 more, attention_backward_keys_bf16_W 4 · (64 + Q) · (W + 8) + 8 · Q with Q = 64, or 32 for W = 128.
 #include "common.cuh"
 
 constexpr int BLOCK = 128;
@@ -269,54 +270,68 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
     put_rows<W>(dv + static_cast<long long>(start + own) * k_stride, k_stride, count - own, width, at_values);
 }
 
-// As `attention`.
-extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_bf16(float *out, float *log_sums, const float *q, const float *k, const float *v, const int *q_offsets, const int *k_offsets, int sequences, int heads,
-                   int width, int q_stride, int k_stride, int o_stride, int window, int causal, float scale, const unsigned long long *rows, unsigned long long key,
-                   unsigned long long threshold, float keep, const float *bias, int centre) {
-    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
-        if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-        const long long query = q_offsets[s], at = k_offsets[s];
-        const int h = blockIdx.y, column = h * width;
-        FOR_WIDTH(forward<W>(head, out + query * o_stride + column, log_sums + query * heads + h, q + query * q_stride + column, k + at * k_stride + column,
-                             v + at * k_stride + column, heads, width, q_stride, k_stride, o_stride))
-        __syncthreads();
-    }
+// Heads of up to 32 elements: as attention, attention_backward_queries and attention_backward_keys.
+extern "C" __global__ void __launch_bounds__(BLOCK) attention_bf16_32(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+              forward<32>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride, k_stride, o_stride))
 }
 
-// As `attention_backward_queries`.
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_queries_bf16(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
-                                    const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
-                                    int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre, float *d_bias) {
-    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
-        if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-        const long long query = q_offsets[s], at = k_offsets[s];
-        const int h = blockIdx.y, column = h * width;
-        float *part = d_bias != nullptr ? d_bias + ((static_cast<long long>(s) * heads + h) * gridDim.x + blockIdx.x) * (2 * centre + 1) : nullptr;
-        FOR_WIDTH(backward_queries<W>(head, part, dq + query * q_stride + column, q + query * q_stride + column, k + at * k_stride + column, v + at * k_stride + column,
-                                      dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads, width, q_stride, k_stride,
-                                      o_stride))
-        __syncthreads();
-    }
+    attention_backward_queries_bf16_32(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS,
+                                       float *d_bias) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+              backward_queries<32>(head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result, log_sums + row,
+                                   delta + row, heads, width, q_stride, k_stride, o_stride))
 }
 
-// As `attention_backward_keys`.
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_keys_bf16(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
-                                 const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window,
-                                 int causal, float scale, const unsigned long long *rows, unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre) {
-    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {
-        const Head head = head_of(q_offsets, k_offsets, window, causal, scale, rows, key, threshold, keep, bias, centre, s);
-        if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
-        const long long query = q_offsets[s], at = k_offsets[s];
-        const int h = blockIdx.y, column = h * width;
-        FOR_WIDTH(constexpr int Q = W == 128 ? 32 : 64;
-                  backward_keys<W, Q>(head, dk + at * k_stride + column, dv + at * k_stride + column, q + query * q_stride + column, k + at * k_stride + column,
-                                      v + at * k_stride + column, dout + query * o_stride + column, log_sums + query * heads + h, delta + query * heads + h, heads,
-                                      width, q_stride, k_stride, o_stride))
-        __syncthreads();
-    }
+    attention_backward_keys_bf16_32(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
+                                    HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
+              backward_keys<32, 64>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result, log_sums + row, delta + row, heads, width,
+                                    q_stride, k_stride, o_stride))
+}
+
+// Heads of up to 64 elements: as attention, attention_backward_queries and attention_backward_keys.
+extern "C" __global__ void __launch_bounds__(BLOCK) attention_bf16_64(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+              forward<64>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride, k_stride, o_stride))
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_backward_queries_bf16_64(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS,
+                                       float *d_bias) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+              backward_queries<64>(head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result, log_sums + row,
+                                   delta + row, heads, width, q_stride, k_stride, o_stride))
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_backward_keys_bf16_64(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
+                                    HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
+              backward_keys<64, 64>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result, log_sums + row, delta + row, heads, width,
+                                    q_stride, k_stride, o_stride))
+}
+
+// Heads of up to 128 elements: as attention, attention_backward_queries and attention_backward_keys.
+extern "C" __global__ void __launch_bounds__(BLOCK) attention_bf16_128(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+              forward<128>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride, k_stride, o_stride))
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_backward_queries_bf16_128(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS,
+                                       float *d_bias) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
+              backward_queries<128>(head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result, log_sums + row,
+                                   delta + row, heads, width, q_stride, k_stride, o_stride))
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_backward_keys_bf16_128(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
+                                    HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
+              backward_keys<128, 32>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result, log_sums + row, delta + row, heads, width,
+                                    q_stride, k_stride, o_stride))
 }

@@ -243,26 +243,38 @@ struct Head {
     }
 };
 
-__device__ __forceinline__ Head head_of(const int *q_offsets, const int *k_offsets, int window, int causal, float scale, const unsigned long long *rows,
-                                        unsigned long long key, unsigned long long threshold, float keep, const float *bias, int centre, int s) {
-    const int h = blockIdx.y;
-    return {q_offsets[s + 1] - q_offsets[s], k_offsets[s + 1] - k_offsets[s], window, causal, scale, rows != nullptr,
-            rows != nullptr ? derive(derive(key, rows[s]), h) : 0, threshold, keep,
-            bias != nullptr ? bias + static_cast<long long>(h) * (2 * centre + 1) : nullptr, centre};
-}
+// What every kernel of attention is given after its matrices.
+#define HEADS                                                                                                                              \
+    const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window, \
+        int causal, float scale, const unsigned long long *rows, Key key, Key threshold, float keep, const float *bias, int centre
 
-// Runs the statements with W the least of 32, 64 and 128 that is not below the width.
-#define FOR_WIDTH(...)        \
-    if (width <= 32) {        \
-        constexpr int W = 32; \
-        __VA_ARGS__;          \
-    } else if (width <= 64) { \
-        constexpr int W = 64; \
-        __VA_ARGS__;          \
-    } else {                  \
-        constexpr int W = 128; \
-        __VA_ARGS__;          \
+// Runs the statements for every sequence of the block, with its Head `head` and the first elements of the head's queries, keys, results and rows' statistics
+// at query, at_key, result and row.
+#define FOR_HEADS(...)                                                                                                                         \
+    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {                                                                                  \
+        const int h = blockIdx.y;                                                                                                              \
+        const Head head = {q_offsets[s + 1] - q_offsets[s],                                                                                    \
+                           k_offsets[s + 1] - k_offsets[s],                                                                                    \
+                           window,                                                                                                             \
+                           causal,                                                                                                             \
+                           scale,                                                                                                              \
+                           rows != nullptr,                                                                                                    \
+                           rows != nullptr ? derive(derive(key, rows[s]), h) : 0,                                                              \
+                           threshold,                                                                                                          \
+                           keep,                                                                                                               \
+                           bias != nullptr ? bias + static_cast<long long>(h) * (2 * centre + 1) : nullptr,                                    \
+                           centre};                                                                                                            \
+        const long long first_query = q_offsets[s], query = first_query * q_stride + h * width, at_key = static_cast<long long>(k_offsets[s]) * k_stride + h * width, \
+                        result = first_query * o_stride + h * width, row = first_query * heads + h;                                           \
+        __VA_ARGS__;                                                                                                                           \
+        __syncthreads();                                                                                                                       \
     }
+
+// The block's part of d_bias[sequences, heads, gridDim.x, 2·centre + 1], or null.
+__device__ __forceinline__ float *bias_part(float *d_bias, int sequence, int heads, int centre) {
+    if (d_bias == nullptr) return nullptr;
+    return d_bias + ((static_cast<long long>(sequence) * heads + blockIdx.y) * gridDim.x + blockIdx.x) * (2 * centre + 1);
+}
 
 // Adds to `d_bias` the sums along the diagonals of a tile of slopes at scores, 64 rows of `stride`, which begins at this query and key. The whole block calls it;
 // it owns d_bias.
