@@ -144,12 +144,13 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
             highest = row_max(highest);
             // A row that has seen nothing yet has exponentials of −∞ − 0.
             const float shift = highest == -infinity() ? 0.0f : highest, shrunk = __expf(top[i] - shift);
+            const Key row_key = head.row_key(row + i);
             float part = 0.0f;
 #pragma unroll
             for (int j = 0; j < EACH; j++) {
                 s[i][j] = __expf(s[i][j] - shift);
                 part += s[i][j];
-                if (head.dropped) s[i][j] *= head.factor(row + i, at + column + PER_ROW * j);
+                s[i][j] *= head.kept(row_key, row + i, at + column + PER_ROW * j);
             }
             sum[i] = sum[i] * shrunk + row_sum(part);
             top[i] = highest;
@@ -193,9 +194,14 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *d_bias
         multiply_transposed<W>(p, queries, keys);
         multiply_transposed<W>(d, slopes, values);
 #pragma unroll
-        for (int i = 0; i < EACH; i++)
+        for (int i = 0; i < EACH; i++) {
+            const Key row_key = head.row_key(row + i);
 #pragma unroll
-            for (int j = 0; j < EACH; j++) head.replay(p[i][j], d[i][j], row + i, at + column + PER_ROW * j, log_sum[i], inner[i]);
+            for (int j = 0; j < EACH; j++) {
+                const int key = at + column + PER_ROW * j;
+                head.replay(p[i][j], d[i][j], row + i, key, head.kept(row_key, row + i, key), log_sum[i], inner[i]);
+            }
+        }
         put_scores(scores, d);
         __syncwarp();
         add_product<W>(result, scores, keys);
@@ -229,10 +235,12 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
         for (int j = 0; j < EACH; j++) {
             const int query = at + column + PER_ROW * j;
             const bool present = query < last;
+            const Key row_key = head.row_key(query);
             const float log_sum = present ? log_sums[static_cast<long long>(query) * heads] : 0.0f;
             const float inner = present ? delta[static_cast<long long>(query) * heads] : 0.0f;
 #pragma unroll
-            for (int i = 0; i < EACH; i++) head.replay(p[i][j], d[i][j], present ? query : head.queries, row + i, log_sum, inner);
+            for (int i = 0; i < EACH; i++)
+                head.replay(p[i][j], d[i][j], present ? query : head.queries, row + i, head.kept(row_key, query, row + i), log_sum, inner);
         }
         put_scores(scores, p);
         __syncwarp();

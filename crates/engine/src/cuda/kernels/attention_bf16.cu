@@ -2,7 +2,7 @@
 //
 // A kernel for every
 // width, since one for all would need the registers of the widest. Grid as there; 128 threads. Dynamic shared memory, W being 32, 64 or 128, not below the width: attention_bf16_W 384 · (W + 8) bytes,
-// attention_backward_queries_bf16_W 512 · (W + 8) and with the gradient at a bias 16640 more, attention_backward_keys_bf16_W 4 · (64 + Q) · (W + 8) + 8 · Q with Q = 64, or 32 for W = 128.
+// attention_backward_queries_bf16_W 512 · (W + 8) and with the gradient at a bias 16640 more, attention_backward_keys_bf16_W 4 · (64 + Q) · (W + 8) + 16 · Q with Q = 64, or 32 for W = 128.
 #include "common.cuh"
 
 constexpr int BLOCK = 128;
@@ -145,7 +145,7 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
             highest = row_max(highest);
             // A row that has seen nothing yet has exponentials of −∞ − 0.
             const float shift = highest == -infinity() ? 0.0f : highest, shrunk = __expf(top[i] - shift);
-            const Key row_key = head.dropped ? derive(head.dropout_key, query) : 0;
+            const Key row_key = head.row_key(query);
             float part = 0.0f;
 #pragma unroll
             for (int n = 0; n < TILE / 8; n++) {
@@ -153,12 +153,10 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
                 x = __expf(x - shift);
                 y = __expf(y - shift);
                 part += x + y;
-                if (head.dropped) {
-                    // The tile begins where the mask does, so that two columns are a pair of it.
-                    const float2 kept = dropout_pair(row_key, (at - head.first(start) + 8 * n + lane % 4 * 2) / 2, head.threshold, head.keep);
-                    x *= kept.x;
-                    y *= kept.y;
-                }
+                // The tile begins where the mask does, so that two columns are a pair of it.
+                const float2 kept = head.kept_pair(row_key, at - head.first(start) + 8 * n + lane % 4 * 2);
+                x *= kept.x;
+                y *= kept.y;
             }
             sum[i] = sum[i] * shrunk + row_sum(part);
             top[i] = highest;
@@ -213,10 +211,18 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *d_bias
         multiply_transposed<W, TILE>(p, queries + own * stride_of<W>(), keys);
         multiply_transposed<W, TILE>(d, slopes + own * stride_of<W>(), values);
 #pragma unroll
-        for (int n = 0; n < TILE / 8; n++)
+        for (int i = 0; i < 2; i++) {
+            const int query = start + own + lane / 4 + 8 * i;
+            const Key row_key = head.row_key(query);
 #pragma unroll
-            for (int i = 0; i < 4; i++)
-                head.replay(p[n][i], d[n][i], start + own + lane / 4 + i / 2 * 8, at + 8 * n + lane % 4 * 2 + i % 2, log_sum[i / 2], inner[i / 2]);
+            for (int n = 0; n < TILE / 8; n++) {
+                const int key = at + 8 * n + lane % 4 * 2;
+                // As in the forward pass, two columns are a pair of the mask.
+                const float2 kept = head.kept_pair(row_key, key - head.first(start));
+                head.replay(p[n][2 * i], d[n][2 * i], query, key, kept.x, log_sum[i], inner[i]);
+                head.replay(p[n][2 * i + 1], d[n][2 * i + 1], query, key + 1, kept.y, log_sum[i], inner[i]);
+            }
+        }
         add_product<W, TILE>(result, d, keys);
         if (d_bias != nullptr) {
 #pragma unroll
@@ -236,6 +242,7 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
     unsigned short *keys = reinterpret_cast<unsigned short *>(dynamic_shared), *values = keys + TILE * stride_of<W>(), *queries = values + TILE * stride_of<W>();
     unsigned short *slopes = queries + Q * stride_of<W>();
     float *sums = reinterpret_cast<float *>(slopes + Q * stride_of<W>()), *inner = sums + Q;
+    Key *row_keys = reinterpret_cast<Key *>(inner + Q);
     const int start = blockIdx.x * TILE, count = min(TILE, head.keys - start), lane = threadIdx.x % WARP, own = threadIdx.x / WARP * WARP_ROWS;
     load_tile<W, TILE>(keys, k + static_cast<long long>(start) * k_stride, k_stride, count, width);
     load_tile<W, TILE>(values, v + static_cast<long long>(start) * k_stride, k_stride, count, width);
@@ -250,6 +257,7 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
         if (threadIdx.x < Q && static_cast<int>(threadIdx.x) < last - at) {
             sums[threadIdx.x] = log_sums[static_cast<long long>(at + threadIdx.x) * heads];
             inner[threadIdx.x] = delta[static_cast<long long>(at + threadIdx.x) * heads];
+            row_keys[threadIdx.x] = head.row_key(at + threadIdx.x);
         }
         __syncthreads();
         // Transposed: rows are keys.
@@ -261,7 +269,8 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 const int column = 8 * n + lane % 4 * 2 + i % 2, query = at + column < last ? at + column : head.queries;
-                head.replay(p[n][i], d[n][i], query, start + own + lane / 4 + i / 2 * 8, sums[column], inner[column]);
+                const int key = start + own + lane / 4 + i / 2 * 8;
+                head.replay(p[n][i], d[n][i], query, key, head.kept(row_keys[column], query, key), sums[column], inner[column]);
             }
         add_product<W, Q>(at_values, p, slopes);
         add_product<W, Q>(at_keys, d, queries);

@@ -221,23 +221,30 @@ struct Head {
     __device__ __forceinline__ bool sees(int query, int key) const {
         return query < queries && key < keys && (window < 0 || abs(key - query) <= window) && !(causal && key > query);
     }
-    // What dropout multiplies the probability of this pair by.
-    __device__ __forceinline__ float factor(int query, int key) const {
+    // The key of a query's mask.
+    __device__ __forceinline__ Key row_key(int query) const { return dropped ? derive(dropout_key, query) : 0; }
+    // What dropout multiplies the probability of this pair by, given the key of the query's mask.
+    __device__ __forceinline__ float kept(Key row_key, int query, int key) const {
+        if (!dropped) return 1.0f;
         const int column = key - first(query / TILE * TILE);
-        const float2 pair = dropout_pair(derive(dropout_key, query), column / 2, threshold, keep);
+        const float2 pair = dropout_pair(row_key, column / 2, threshold, keep);
         return column % 2 == 0 ? pair.x : pair.y;
+    }
+    // That of this key and the next, given the column of the first, an even one.
+    __device__ __forceinline__ float2 kept_pair(Key row_key, int column) const {
+        return dropped ? dropout_pair(row_key, column / 2, threshold, keep) : make_float2(1.0f, 1.0f);
     }
     // The score of a pair from its product.
     __device__ __forceinline__ float score(float product, int query, int key) const {
         return bias != nullptr ? fmaf(product, scale, bias[centre + key - query]) : product * scale;
     }
-    // Turns products p = q·k and d = dout·v into the probability, times dropout, and the slope at the product.
-    __device__ __forceinline__ void replay(float &p, float &d, int query, int key, float log_sum, float delta) const {
+    // Turns products p = q·k and d = dout·v into the probability, times dropout's factor `kept`, and the slope at the product.
+    __device__ __forceinline__ void replay(float &p, float &d, int query, int key, float kept, float log_sum, float delta) const {
         if (!sees(query, key)) {
             p = d = 0.0f;
             return;
         }
-        const float probability = __expf(score(p, query, key) - log_sum), kept = dropped ? factor(query, key) : 1.0f;
+        const float probability = __expf(score(p, query, key) - log_sum);
         p = probability * kept;
         d = scale * probability * (d * kept - delta);
     }
