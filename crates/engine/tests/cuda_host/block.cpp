@@ -169,7 +169,9 @@ bool release_block() {
     if (waiting != thread_count) {
         for (unsigned i = 0; i < thread_count; i++) {
             const Fibre &f = fibres[i];
-            const char *what = f.state == State::DONE ? "has ended" : f.state == State::IN_WARP ? "waits for its warp" : "waits at a barrier";
+            const char *what = f.state == State::DONE      ? "has ended"
+                               : f.state == State::IN_WARP ? "waits for its warp"
+                                                           : "waits at a barrier";
             if (i == 0 || f.state != fibres[i - 1].state || f.line != fibres[i - 1].line)
                 fprintf(stderr, "thread %u and following: %s (line %d)\n", i, what, f.line);
         }
@@ -206,9 +208,7 @@ void run_block() {
     }
 }
 
-void on_fault(int, siginfo_t *info, void *) {
-    fail("touches memory that is not its own: address %p", info->si_addr);
-}
+void on_fault(int, siginfo_t *info, void *) { fail("touches memory that is not its own: address %p", info->si_addr); }
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// libcublasLt.so.12 for tests: products of column-major f32 or bf16 matrices, summed in f32, with the epilogues that stand below.
+// libcublasLt.so.12 for tests: products of column-major f32 or bf16 matrices, summed in f32, with the epilogues that
+// stand below.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -14,7 +15,17 @@ namespace {
 enum Status { SUCCESS = 0, INVALID_VALUE = 7, NOT_SUPPORTED = 15 };
 enum Type { F32 = 0, BF16 = 14 };
 enum LayoutAttribute { TYPE = 0, ORDER = 1, ROWS = 2, COLS = 3, LD = 4, BATCH_COUNT = 5, BATCH_STRIDE = 6 };
-enum DescAttribute { TRANSA = 3, TRANSB = 4, TRANSC = 5, EPILOGUE = 7, BIAS_POINTER = 8, BIAS_BATCH_STRIDE = 10, AUX_POINTER = 11, AUX_LD = 12, BIAS_TYPE = 26 };
+enum DescAttribute {
+    TRANSA = 3,
+    TRANSB = 4,
+    TRANSC = 5,
+    EPILOGUE = 7,
+    BIAS_POINTER = 8,
+    BIAS_BATCH_STRIDE = 10,
+    AUX_POINTER = 11,
+    AUX_LD = 12,
+    BIAS_TYPE = 26
+};
 enum Epilogue { DEFAULT = 1, RELU = 2, BIAS = 4, GELU = 32, AUX = 128 };
 
 // Attributes as they were set, each in 8 bytes.
@@ -59,7 +70,8 @@ void write(void *p, int type, int64_t i, float x) {
 }
 
 // A matrix of one batch as `op(X)[rows, cols]`, row by row if `by_rows`, else column by column.
-std::vector<float> widened(const Attributes &layout, const void *data, bool transposed, int64_t batch, int64_t rows, int64_t cols, bool by_rows) {
+std::vector<float> widened(const Attributes &layout, const void *data, bool transposed, int64_t batch, int64_t rows,
+                           int64_t cols, bool by_rows) {
     const int64_t ld = layout.at(LD, 0), start = batch * layout.at(BATCH_STRIDE, 0);
     const int type = int(layout.at(TYPE, F32));
     const bool row_major = layout.at(ORDER, 0) == 1;
@@ -67,7 +79,8 @@ std::vector<float> widened(const Attributes &layout, const void *data, bool tran
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < cols; c++) {
             const int64_t i = transposed ? c : r, j = transposed ? r : c;
-            out[by_rows ? r * cols + c : c * rows + r] = read(data, type, start + (row_major ? i * ld + j : j * ld + i));
+            out[by_rows ? r * cols + c : c * rows + r] = read(data, type,
+                                                              start + (row_major ? i * ld + j : j * ld + i));
         }
     return out;
 }
@@ -90,15 +103,25 @@ API cublasLtMatrixLayoutCreate(Attributes **layout, int type, uint64_t rows, uin
     return SUCCESS;
 }
 API cublasLtMatrixLayoutDestroy(Attributes *layout) { return delete layout, SUCCESS; }
-API cublasLtMatrixLayoutSetAttribute(Attributes *layout, int attribute, const void *from, size_t bytes) { return layout->set(attribute, from, bytes); }
-API cublasLtMatrixLayoutGetAttribute(Attributes *layout, int attribute, void *to, size_t bytes, size_t *written) { return layout->get(attribute, to, bytes, written); }
+API cublasLtMatrixLayoutSetAttribute(Attributes *layout, int attribute, const void *from, size_t bytes) {
+    return layout->set(attribute, from, bytes);
+}
+API cublasLtMatrixLayoutGetAttribute(Attributes *layout, int attribute, void *to, size_t bytes, size_t *written) {
+    return layout->get(attribute, to, bytes, written);
+}
 API cublasLtMatmulDescCreate(Attributes **desc, int, int) { return *desc = new Attributes, SUCCESS; }
 API cublasLtMatmulDescDestroy(Attributes *desc) { return delete desc, SUCCESS; }
-API cublasLtMatmulDescSetAttribute(Attributes *desc, int attribute, const void *from, size_t bytes) { return desc->set(attribute, from, bytes); }
-API cublasLtMatmulDescGetAttribute(Attributes *desc, int attribute, void *to, size_t bytes, size_t *written) { return desc->get(attribute, to, bytes, written); }
+API cublasLtMatmulDescSetAttribute(Attributes *desc, int attribute, const void *from, size_t bytes) {
+    return desc->set(attribute, from, bytes);
+}
+API cublasLtMatmulDescGetAttribute(Attributes *desc, int attribute, void *to, size_t bytes, size_t *written) {
+    return desc->get(attribute, to, bytes, written);
+}
 API cublasLtMatmulPreferenceCreate(Attributes **preference) { return *preference = new Attributes, SUCCESS; }
 API cublasLtMatmulPreferenceDestroy(Attributes *preference) { return delete preference, SUCCESS; }
-API cublasLtMatmulPreferenceSetAttribute(Attributes *preference, int attribute, const void *from, size_t bytes) { return preference->set(attribute, from, bytes); }
+API cublasLtMatmulPreferenceSetAttribute(Attributes *preference, int attribute, const void *from, size_t bytes) {
+    return preference->set(attribute, from, bytes);
+}
 
 // cublasLtMatmulHeuristicResult_t
 struct Heuristic {
@@ -108,17 +131,21 @@ struct Heuristic {
     float waves;
     int reserved[4];
 };
-API cublasLtMatmulAlgoGetHeuristic(void *, Attributes *, Attributes *, Attributes *, Attributes *, Attributes *, Attributes *, int wanted, Heuristic *to, int *count) {
+API cublasLtMatmulAlgoGetHeuristic(void *, Attributes *, Attributes *, Attributes *, Attributes *, Attributes *,
+                                   Attributes *, int wanted, Heuristic *to, int *count) {
     *count = wanted > 0;
     if (wanted > 0) *to = Heuristic{{1}, 0, SUCCESS, 1.0f, {}};
     return SUCCESS;
 }
 
-API cublasLtMatmul(void *, Attributes *desc, const void *alpha, const void *a, Attributes *a_layout, const void *b, Attributes *b_layout, const void *beta,
-                   const void *c, Attributes *c_layout, void *d, Attributes *d_layout, const void *, void *, size_t, void *) {
+API cublasLtMatmul(void *, Attributes *desc, const void *alpha, const void *a, Attributes *a_layout, const void *b,
+                   Attributes *b_layout, const void *beta, const void *c, Attributes *c_layout, void *d,
+                   Attributes *d_layout, const void *, void *, size_t, void *) {
     const bool ta = desc->at(TRANSA, 0) != 0, tb = desc->at(TRANSB, 0) != 0;
     const int64_t m = d_layout->at(ROWS, 0), n = d_layout->at(COLS, 0), k = a_layout->at(ta ? ROWS : COLS, 0);
-    if (a_layout->at(ta ? COLS : ROWS, 0) != m || b_layout->at(tb ? ROWS : COLS, 0) != n || b_layout->at(tb ? COLS : ROWS, 0) != k) return INVALID_VALUE;
+    if (a_layout->at(ta ? COLS : ROWS, 0) != m || b_layout->at(tb ? ROWS : COLS, 0) != n ||
+        b_layout->at(tb ? COLS : ROWS, 0) != k)
+        return INVALID_VALUE;
     if (c_layout->at(ROWS, 0) != m || c_layout->at(COLS, 0) != n || desc->at(TRANSC, 0) != 0) return INVALID_VALUE;
     for (const Attributes *layout : {a_layout, b_layout, c_layout, d_layout}) {
         const int64_t least = layout->at(layout->at(ORDER, 0) == 1 ? COLS : ROWS, 0);
@@ -126,12 +153,14 @@ API cublasLtMatmul(void *, Attributes *desc, const void *alpha, const void *a, A
         if (layout->at(TYPE, F32) != F32 && layout->at(TYPE, F32) != BF16) return NOT_SUPPORTED;
     }
     const int epilogue = int(desc->at(EPILOGUE, DEFAULT));
-    if (epilogue != DEFAULT && (epilogue & ~(RELU | BIAS | GELU | AUX) || (epilogue & AUX && !(epilogue & GELU)))) fail("an epilogue that it does not know");
+    if (epilogue != DEFAULT && (epilogue & ~(RELU | BIAS | GELU | AUX) || (epilogue & AUX && !(epilogue & GELU))))
+        fail("an epilogue that it does not know");
     const float scale = *static_cast<const float *>(alpha), keep = *static_cast<const float *>(beta);
     for (int64_t batch = 0; batch < d_layout->at(BATCH_COUNT, 1); batch++) {
         const std::vector<float> left = widened(*a_layout, a, ta, batch, m, k, false);
         const std::vector<float> right = widened(*b_layout, b, tb, batch, k, n, false);
-        const std::vector<float> before = keep == 0.0f ? std::vector<float>() : widened(*c_layout, c, false, batch, m, n, false);
+        const std::vector<float> before = keep == 0.0f ? std::vector<float>()
+                                                       : widened(*c_layout, c, false, batch, m, n, false);
         std::vector<float> sums(m);
         for (int64_t j = 0; j < n; j++) {
             std::fill(sums.begin(), sums.end(), 0.0f);
@@ -143,13 +172,17 @@ API cublasLtMatmul(void *, Attributes *desc, const void *alpha, const void *a, A
                 float x = scale * sums[i] + (keep == 0.0f ? 0.0f : keep * before[j * m + i]);
                 if (epilogue & BIAS) {
                     const void *bias = reinterpret_cast<const void *>(desc->at(BIAS_POINTER, 0));
-                    x += read(bias, int(desc->at(BIAS_TYPE, d_layout->at(TYPE, F32))), batch * desc->at(BIAS_BATCH_STRIDE, 0) + i);
+                    x += read(bias, int(desc->at(BIAS_TYPE, d_layout->at(TYPE, F32))),
+                              batch * desc->at(BIAS_BATCH_STRIDE, 0) + i);
                 }
-                if (epilogue & AUX) write(reinterpret_cast<void *>(desc->at(AUX_POINTER, 0)), int(d_layout->at(TYPE, F32)), j * desc->at(AUX_LD, m) + i, x);
+                if (epilogue & AUX)
+                    write(reinterpret_cast<void *>(desc->at(AUX_POINTER, 0)), int(d_layout->at(TYPE, F32)),
+                          j * desc->at(AUX_LD, m) + i, x);
                 if (epilogue & RELU) x = x > 0.0f ? x : 0.0f;
                 if (epilogue & GELU) x = gelu(x);
                 const int64_t ld = d_layout->at(LD, 0), start = batch * d_layout->at(BATCH_STRIDE, 0);
-                write(d, int(d_layout->at(TYPE, F32)), start + (d_layout->at(ORDER, 0) == 1 ? i * ld + j : j * ld + i), x);
+                write(d, int(d_layout->at(TYPE, F32)), start + (d_layout->at(ORDER, 0) == 1 ? i * ld + j : j * ld + i),
+                      x);
             }
         }
     }

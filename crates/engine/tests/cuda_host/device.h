@@ -13,7 +13,8 @@
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 #define __restrict__ __restrict
-// Kernels' own variables alone, not those of templates or inline functions: all lie in one section, which is poisoned before every block.
+// Kernels' own variables alone, not those of templates or inline functions: all lie in one section, which is poisoned
+// before every block.
 #define __shared__ static __attribute__((section("cuda_shared")))
 
 #define threadIdx (::cuda_host::thread_index)
@@ -94,7 +95,8 @@ T shuffle(unsigned mask, T value, unsigned from, int line) {
 template <class T>
 T __shfl_sync(unsigned mask, T value, int from, int width = 32, int line = __builtin_LINE()) {
     const unsigned lane = ::cuda_host::lane();
-    return ::cuda_host::shuffle(mask, value, (lane & ~unsigned(width - 1)) | (unsigned(from) & unsigned(width - 1)), line);
+    return ::cuda_host::shuffle(mask, value, (lane & ~unsigned(width - 1)) | (unsigned(from) & unsigned(width - 1)),
+                                line);
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32, int line = __builtin_LINE()) {
@@ -104,7 +106,8 @@ T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32, int line = 
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned lanes, int width = 32, int line = __builtin_LINE()) {
     const unsigned lane = ::cuda_host::lane();
-    return ::cuda_host::shuffle(mask, value, lane % unsigned(width) + lanes < unsigned(width) ? lane + lanes : lane, line);
+    return ::cuda_host::shuffle(mask, value, lane % unsigned(width) + lanes < unsigned(width) ? lane + lanes : lane,
+                                line);
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned lanes, int width = 32, int line = __builtin_LINE()) {
@@ -144,10 +147,12 @@ inline void mma_m16n8k16(float (&d)[4], const unsigned (&a)[4], const unsigned (
     }
 }
 
-// ldmatrix.sync.aligned.m8n8.x4(.trans).shared.b16: four 8 × 8 matrices of 16 bits, lane 8m + r giving the address of row r of matrix m.
+// ldmatrix.sync.aligned.m8n8.x4(.trans).shared.b16: four 8 × 8 matrices of 16 bits, lane 8m + r giving the address of
+// row r of matrix m.
 template <bool TRANSPOSED>
 inline void load_matrices(unsigned (&to)[4], const void *row, int line = __builtin_LINE()) {
-    if (reinterpret_cast<uintptr_t>(row) % 16 != 0) ::cuda_host::fail("line %d: a row of a matrix is not aligned to 16 bytes", line);
+    if (reinterpret_cast<uintptr_t>(row) % 16 != 0)
+        ::cuda_host::fail("line %d: a row of a matrix is not aligned to 16 bytes", line);
     const unsigned char *all = ::cuda_host::exchange(~0u, &row, sizeof row, line);
     const unsigned lane = ::cuda_host::lane();
     for (unsigned m = 0; m < 4; m++) {
@@ -164,7 +169,8 @@ inline void load_matrices(unsigned (&to)[4], const void *row, int line = __built
     __syncwarp(~0u, line);
 }
 
-// cp.async of 16 bytes; `bytes` of them are read (0 or 16), the rest is zero. Copies take place at once, so a missing wait does not show.
+// cp.async of 16 bytes; `bytes` of them are read (0 or 16), the rest is zero. Copies take place at once, so a missing
+// wait does not show.
 inline void copy_async16(void *to, const void *from, int bytes) {
     memset(to, 0, 16);
     memcpy(to, from, bytes);

@@ -1,5 +1,6 @@
-// libcuda.so.1 for tests: the part of the driver API that cudarc calls, over main memory. Streams are synchronous. Every
-// allocation ends before a page that may not be touched, is filled with NaN, and has guards that are looked at after every launch.
+// libcuda.so.1 for tests: the part of the driver API that cudarc calls, over main memory. Streams are synchronous.
+// Every allocation ends before a page that may not be touched, is filled with NaN, and has guards that are looked at
+// after every launch.
 #include <sys/mman.h>
 
 #include <chrono>
@@ -53,7 +54,9 @@ struct Function {
 std::list<Function> functions;
 
 struct Registration {
-    Registration(const char *name, void (*run)(void **), unsigned most_threads) { functions.push_back({name, run, most_threads}); }
+    Registration(const char *name, void (*run)(void **), unsigned most_threads) {
+        functions.push_back({name, run, most_threads});
+    }
 };
 
 constexpr int SHARED_LIMIT = 163 << 10;  // of compute capability 8.0
@@ -119,9 +122,11 @@ void check_guards(const char *kernel) {
         const auto *p = reinterpret_cast<const unsigned char *>(start);
         const size_t behind = (ALIGNMENT - allocation.bytes % ALIGNMENT) % ALIGNMENT;
         for (size_t i = 0; i < GUARD; i++)
-            if (p[i - GUARD] != GUARDED) cuda_host::fail("kernel %s wrote before a buffer of %zu bytes", kernel, allocation.bytes);
+            if (p[i - GUARD] != GUARDED)
+                cuda_host::fail("kernel %s wrote before a buffer of %zu bytes", kernel, allocation.bytes);
         for (size_t i = 0; i < behind; i++)
-            if (p[allocation.bytes + i] != GUARDED) cuda_host::fail("kernel %s wrote behind a buffer of %zu bytes", kernel, allocation.bytes);
+            if (p[allocation.bytes + i] != GUARDED)
+                cuda_host::fail("kernel %s wrote behind a buffer of %zu bytes", kernel, allocation.bytes);
     }
 }
 
@@ -140,7 +145,9 @@ Result copy(void *to, const void *from, size_t bytes) {
     return SUCCESS;
 }
 
-double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 int device_count() {
     const char *count = getenv("CUDA_HOST_DEVICES");
@@ -159,24 +166,49 @@ int dummy;
 API cuInit(unsigned) { return SUCCESS; }
 API cuDriverGetVersion(int *version) { return *version = 12090, SUCCESS; }
 API cuDeviceGetCount(int *count) { return *count = device_count(), SUCCESS; }
-API cuDeviceGet(int *device, int ordinal) { return ordinal >= 0 && ordinal < device_count() ? (*device = ordinal, SUCCESS) : INVALID_DEVICE; }
+API cuDeviceGet(int *device, int ordinal) {
+    return ordinal >= 0 && ordinal < device_count() ? (*device = ordinal, SUCCESS) : INVALID_DEVICE;
+}
 API cuDeviceGetName(char *name, int length, int) { return strncpy(name, "CUDA on the host", length), SUCCESS; }
 API cuDeviceTotalMem_v2(size_t *bytes, int) { return *bytes = TOTAL, SUCCESS; }
 API cuDeviceGetUuid_v2(unsigned char *uuid, int device) { return memset(uuid, device + 1, 16), SUCCESS; }
 API cuDeviceGetAttribute(int *value, int attribute, int) {
     switch (attribute) {
-        case 1: *value = 1024; break;           // threads of a block
-        case 8: *value = 48 << 10; break;       // shared memory of a block
-        case 10: *value = 32; break;            // threads of a warp
-        case 12: *value = 65536; break;         // registers of a block
-        case 16: *value = 4; break;             // multiprocessors
-        case 39: *value = 2048; break;          // threads of a multiprocessor
-        case 75: *value = 8; break;             // compute capability, major
-        case 76: *value = 0; break;             // and minor
-        case 81: *value = 164 << 10; break;     // shared memory of a multiprocessor
-        case 97: *value = SHARED_LIMIT; break;  // shared memory of a block on request
-        case 115: *value = 1; break;            // memory pools
-        default: *value = 0;
+        case 1:
+            *value = 1024;
+            break;  // threads of a block
+        case 8:
+            *value = 48 << 10;
+            break;  // shared memory of a block
+        case 10:
+            *value = 32;
+            break;  // threads of a warp
+        case 12:
+            *value = 65536;
+            break;  // registers of a block
+        case 16:
+            *value = 4;
+            break;  // multiprocessors
+        case 39:
+            *value = 2048;
+            break;  // threads of a multiprocessor
+        case 75:
+            *value = 8;
+            break;  // compute capability, major
+        case 76:
+            *value = 0;
+            break;  // and minor
+        case 81:
+            *value = 164 << 10;
+            break;  // shared memory of a multiprocessor
+        case 97:
+            *value = SHARED_LIMIT;
+            break;  // shared memory of a block on request
+        case 115:
+            *value = 1;
+            break;  // memory pools
+        default:
+            *value = 0;
     }
     return SUCCESS;
 }
@@ -208,7 +240,9 @@ API cuEventQuery(void *) { return SUCCESS; }
 API cuEventElapsedTime(float *milliseconds, void *start, void *end) {
     return *milliseconds = float(*static_cast<double *>(end) - *static_cast<double *>(start)), SUCCESS;
 }
-API cuEventElapsedTime_v2(float *milliseconds, void *start, void *end) { return cuEventElapsedTime(milliseconds, start, end); }
+API cuEventElapsedTime_v2(float *milliseconds, void *start, void *end) {
+    return cuEventElapsedTime(milliseconds, start, end);
+}
 
 // --- memory ----------------------------------------------------------------------------------------------------
 
@@ -216,17 +250,27 @@ API cuMemAlloc_v2(uintptr_t *p, size_t bytes) { return bytes == 0 ? INVALID_VALU
 API cuMemFree_v2(uintptr_t p) { return release(p); }
 API cuMemAllocAsync(uintptr_t *p, size_t bytes, void *) { return bytes == 0 ? (*p = 0, SUCCESS) : allocate(p, bytes); }
 API cuMemFreeAsync(uintptr_t p, void *) { return release(p); }
-API cuMemAllocFromPoolAsync(uintptr_t *p, size_t bytes, void *, void *stream) { return cuMemAllocAsync(p, bytes, stream); }
+API cuMemAllocFromPoolAsync(uintptr_t *p, size_t bytes, void *, void *stream) {
+    return cuMemAllocAsync(p, bytes, stream);
+}
 API cuMemHostAlloc(void **p, size_t bytes, unsigned) { return *p = malloc(bytes), SUCCESS; }
 API cuMemFreeHost(void *p) { return free(p), SUCCESS; }
 API cuMemGetInfo_v2(size_t *left, size_t *total) { return *left = TOTAL - allocated, *total = TOTAL, SUCCESS; }
 API cuMemcpyHtoD_v2(uintptr_t to, const void *from, size_t bytes) { return copy(device(to, bytes), from, bytes); }
-API cuMemcpyHtoDAsync_v2(uintptr_t to, const void *from, size_t bytes, void *) { return cuMemcpyHtoD_v2(to, from, bytes); }
+API cuMemcpyHtoDAsync_v2(uintptr_t to, const void *from, size_t bytes, void *) {
+    return cuMemcpyHtoD_v2(to, from, bytes);
+}
 API cuMemcpyDtoH_v2(void *to, uintptr_t from, size_t bytes) { return copy(to, device(from, bytes), bytes); }
 API cuMemcpyDtoHAsync_v2(void *to, uintptr_t from, size_t bytes, void *) { return cuMemcpyDtoH_v2(to, from, bytes); }
-API cuMemcpyDtoD_v2(uintptr_t to, uintptr_t from, size_t bytes) { return copy(device(to, bytes), device(from, bytes), bytes); }
-API cuMemcpyDtoDAsync_v2(uintptr_t to, uintptr_t from, size_t bytes, void *) { return cuMemcpyDtoD_v2(to, from, bytes); }
-API cuMemcpyPeerAsync(uintptr_t to, void *, uintptr_t from, void *, size_t bytes, void *) { return cuMemcpyDtoD_v2(to, from, bytes); }
+API cuMemcpyDtoD_v2(uintptr_t to, uintptr_t from, size_t bytes) {
+    return copy(device(to, bytes), device(from, bytes), bytes);
+}
+API cuMemcpyDtoDAsync_v2(uintptr_t to, uintptr_t from, size_t bytes, void *) {
+    return cuMemcpyDtoD_v2(to, from, bytes);
+}
+API cuMemcpyPeerAsync(uintptr_t to, void *, uintptr_t from, void *, size_t bytes, void *) {
+    return cuMemcpyDtoD_v2(to, from, bytes);
+}
 API cuMemsetD8_v2(uintptr_t to, unsigned char value, size_t bytes) {
     if (bytes > 0) memset(device(to, bytes), value, bytes);
     return SUCCESS;
@@ -261,17 +305,19 @@ API cuFuncGetAttribute(int *value, int attribute, Function *function) {
     return SUCCESS;
 }
 API cuFuncSetCacheConfig(Function *, int) { return SUCCESS; }
-API cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
-                   unsigned shared_bytes, void *, void **arguments, void **) {
+API cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                   unsigned block_y, unsigned block_z, unsigned shared_bytes, void *, void **arguments, void **) {
     const cuda_host::Index grid = {grid_x, grid_y, grid_z}, block = {block_x, block_y, block_z};
     const uint64_t threads = uint64_t(block_x) * block_y * block_z;
-    if (uint64_t(grid_x) * grid_y * grid_z == 0 || threads == 0 || grid_x > 0x7fffffffu || grid_y > 65535 || grid_z > 65535) {
-        fprintf(stderr, "CUDA on the host: kernel %s: grid %u x %u x %u, block %u x %u x %u\n", function->name, grid_x, grid_y, grid_z, block_x, block_y, block_z);
+    if (uint64_t(grid_x) * grid_y * grid_z == 0 || threads == 0 || grid_x > 0x7fffffffu || grid_y > 65535 ||
+        grid_z > 65535) {
+        fprintf(stderr, "CUDA on the host: kernel %s: grid %u x %u x %u, block %u x %u x %u\n", function->name, grid_x,
+                grid_y, grid_z, block_x, block_y, block_z);
         return INVALID_VALUE;
     }
     if (threads > function->most_threads || int(shared_bytes) > function->shared_limit) {
-        fprintf(stderr, "CUDA on the host: kernel %s: %u threads of %u, %u bytes of shared memory of %d\n", function->name, unsigned(threads),
-                function->most_threads, shared_bytes, function->shared_limit);
+        fprintf(stderr, "CUDA on the host: kernel %s: %u threads of %u, %u bytes of shared memory of %d\n",
+                function->name, unsigned(threads), function->most_threads, shared_bytes, function->shared_limit);
         return threads > function->most_threads ? LAUNCH_OUT_OF_RESOURCES : INVALID_VALUE;
     }
     const std::lock_guard<std::mutex> guard(lock);

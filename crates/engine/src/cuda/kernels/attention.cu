@@ -1,8 +1,9 @@
-// Multi-head attention of packed sequences in f32, forward and backward, in tiles of 64 queries and 64 keys: no matrix of all pairs exists. For the
-// arguments see "attention" in common.cuh.
+// Multi-head attention of packed sequences in f32, forward and backward, in tiles of 64 queries and 64 keys: no matrix
+// of all pairs exists. For the arguments see "attention" in common.cuh.
 //
-// Grid (⌈longest / 64⌉, heads, sequences) with the longest number of queries (of keys for attention_backward_keys); 256 threads; dynamic shared memory of
-// 64 · (4 · (W + 4) + 68) floats, forward 64 · (3 · (W + 4) + 68), W being 32, 64 or 128, not below the width.
+// Grid (⌈longest / 64⌉, heads, sequences) with the longest number of queries (of keys for attention_backward_keys); 256
+// threads; dynamic shared memory of 64 · (4 · (W + 4) + 68) floats, forward 64 · (3 · (W + 4) + 68), W being 32, 64 or
+// 128, not below the width.
 #include "common.cuh"
 
 // Each thread has 4 × 4 of a tile's scores: rows 4·(thread / 16) + i, columns thread % 16 + 16·j.
@@ -57,7 +58,8 @@ __device__ __forceinline__ void multiply_transposed(float (&out)[EACH][EACH], co
     }
 }
 
-// out += scores · B for the thread's rows and the columns thread % 16 + 16·j; the 16 threads of a row have written its scores.
+// out += scores · B for the thread's rows and the columns thread % 16 + 16·j; the 16 threads of a row have written its
+// scores.
 template <int W>
 __device__ __forceinline__ void add_product(float (&out)[EACH][W / PER_ROW], const float *scores, const float *b) {
     const int row = threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
@@ -86,14 +88,16 @@ __device__ __forceinline__ void put_scores(float *scores, const float (&from)[EA
 
 // Writes the thread's elements of `count` rows of `width` elements, `stride` apart.
 template <int W>
-__device__ __forceinline__ void put_rows(float *to, int stride, int count, int width, const float (&from)[EACH][W / PER_ROW]) {
+__device__ __forceinline__ void put_rows(float *to, int stride, int count, int width,
+                                         const float (&from)[EACH][W / PER_ROW]) {
     const int row = threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
 #pragma unroll
     for (int i = 0; i < EACH; i++)
         if (row + i < count)
 #pragma unroll
             for (int j = 0; j < W / PER_ROW; j++)
-                if (column + PER_ROW * j < width) to[static_cast<long long>(row + i) * stride + column + PER_ROW * j] = from[i][j];
+                if (column + PER_ROW * j < width)
+                    to[static_cast<long long>(row + i) * stride + column + PER_ROW * j] = from[i][j];
 }
 
 template <int N>
@@ -115,11 +119,14 @@ __device__ __forceinline__ float row_max(float x) {
 }
 
 template <int W>
-__device__ __forceinline__ void forward(const Head &head, float *out, float *log_sums, const float *q, const float *k, const float *v, int heads, int width, int q_stride,
-                                        int k_stride, int o_stride) {
-    float *queries = reinterpret_cast<float *>(dynamic_shared), *keys = queries + tile_floats<W>(), *values = keys + tile_floats<W>();
+__device__ __forceinline__ void forward(const Head &head, float *out, float *log_sums, const float *q, const float *k,
+                                        const float *v, int heads, int width, int q_stride, int k_stride,
+                                        int o_stride) {
+    float *queries = reinterpret_cast<float *>(dynamic_shared), *keys = queries + tile_floats<W>(),
+          *values = keys + tile_floats<W>();
     float *scores = values + tile_floats<W>();
-    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start),
+              row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
     load_tile<W>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
     float top[EACH], sum[EACH], result[EACH][W / PER_ROW];
     for (int i = 0; i < EACH; i++) top[i] = -infinity(), sum[i] = 0.0f;
@@ -165,17 +172,22 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
         const float inverse = 1.0f / sum[i];
 #pragma unroll
         for (int j = 0; j < W / PER_ROW; j++) result[i][j] *= inverse;
-        if (row + i < head.queries && column == 0) log_sums[static_cast<long long>(row + i) * heads] = top[i] + __logf(sum[i]);
+        if (row + i < head.queries && column == 0)
+            log_sums[static_cast<long long>(row + i) * heads] = top[i] + __logf(sum[i]);
     }
     put_rows<W>(out + static_cast<long long>(start) * o_stride, o_stride, count, width, result);
 }
 
 template <int W>
-__device__ __forceinline__ void backward_queries(const Head &head, float *d_bias, float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums,
-                                                 const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
-    float *queries = reinterpret_cast<float *>(dynamic_shared), *slopes = queries + tile_floats<W>(), *keys = slopes + tile_floats<W>();
+__device__ __forceinline__ void backward_queries(const Head &head, float *d_bias, float *dq, const float *q,
+                                                 const float *k, const float *v, const float *dout,
+                                                 const float *log_sums, const float *delta, int heads, int width,
+                                                 int q_stride, int k_stride, int o_stride) {
+    float *queries = reinterpret_cast<float *>(dynamic_shared), *slopes = queries + tile_floats<W>(),
+          *keys = slopes + tile_floats<W>();
     float *values = keys + tile_floats<W>(), *scores = values + tile_floats<W>();
-    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start),
+              row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
     load_tile<W>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
     load_tile<W>(slopes, dout + static_cast<long long>(start) * o_stride, o_stride, count, width);
     float log_sum[EACH], inner[EACH], result[EACH][W / PER_ROW];
@@ -211,11 +223,15 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *d_bias
 }
 
 template <int W>
-__device__ __forceinline__ void backward_keys(const Head &head, float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout,
-                                              const float *log_sums, const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
-    float *queries = reinterpret_cast<float *>(dynamic_shared), *slopes = queries + tile_floats<W>(), *keys = slopes + tile_floats<W>();
+__device__ __forceinline__ void backward_keys(const Head &head, float *dk, float *dv, const float *q, const float *k,
+                                              const float *v, const float *dout, const float *log_sums,
+                                              const float *delta, int heads, int width, int q_stride, int k_stride,
+                                              int o_stride) {
+    float *queries = reinterpret_cast<float *>(dynamic_shared), *slopes = queries + tile_floats<W>(),
+          *keys = slopes + tile_floats<W>();
     float *values = keys + tile_floats<W>(), *scores = values + tile_floats<W>();
-    const int start = blockIdx.x * TILE, count = min(TILE, head.keys - start), row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
+    const int start = blockIdx.x * TILE, count = min(TILE, head.keys - start),
+              row = start + threadIdx.x / PER_ROW * EACH, column = threadIdx.x % PER_ROW;
     load_tile<W>(keys, k + static_cast<long long>(start) * k_stride, k_stride, count, width);
     load_tile<W>(values, v + static_cast<long long>(start) * k_stride, k_stride, count, width);
     float at_keys[EACH][W / PER_ROW], at_values[EACH][W / PER_ROW];
@@ -240,7 +256,8 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
             const float inner = present ? delta[static_cast<long long>(query) * heads] : 0.0f;
 #pragma unroll
             for (int i = 0; i < EACH; i++)
-                head.replay(p[i][j], d[i][j], present ? query : head.queries, row + i, head.kept(row_key, query, row + i), log_sum, inner);
+                head.replay(p[i][j], d[i][j], present ? query : head.queries, row + i,
+                            head.kept(row_key, query, row + i), log_sum, inner);
         }
         put_scores(scores, p);
         __syncwarp();
@@ -255,25 +272,28 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
 }
 
 // Runs the statements with W the least of 32, 64 and 128 that is not below the width.
-#define FOR_WIDTH(...)        \
-    if (width <= 32) {        \
-        constexpr int W = 32; \
-        __VA_ARGS__;          \
-    } else if (width <= 64) { \
-        constexpr int W = 64; \
-        __VA_ARGS__;          \
-    } else {                  \
+#define FOR_WIDTH(...)         \
+    if (width <= 32) {         \
+        constexpr int W = 32;  \
+        __VA_ARGS__;           \
+    } else if (width <= 64) {  \
+        constexpr int W = 64;  \
+        __VA_ARGS__;           \
+    } else {                   \
         constexpr int W = 128; \
-        __VA_ARGS__;          \
+        __VA_ARGS__;           \
     }
 
 // out = softmax(scale·QKᵀ + bias)·V of every head, log_sums[query tokens, heads] the logarithms of the normalisers.
-extern "C" __global__ void __launch_bounds__(THREADS) attention(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    attention(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-              FOR_WIDTH(forward<W>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride, k_stride, o_stride)))
+              FOR_WIDTH(forward<W>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width,
+                                   q_stride, k_stride, o_stride)))
 }
 
-// delta[tokens, heads] = ⟨out, dout⟩ of every head of every row. A warp a head of a row: ⌈tokens · heads / 8⌉ blocks give each one; no shared memory.
+// delta[tokens, heads] = ⟨out, dout⟩ of every head of every row. A warp a head of a row: ⌈tokens · heads / 8⌉ blocks
+// give each one; no shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS)
     attention_delta(float *delta, const float *out, const float *dout, int tokens, int heads, int width, int o_stride) {
     each_row(tokens * heads, [&](long long at) {
@@ -285,19 +305,21 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     });
 }
 
-// Gradient dq of attention, laid out as q. Unless null, d_bias[sequences, heads, gridDim.x, 2·centre + 1], zero before, gets the parts of the gradient at the bias.
+// Gradient dq of attention, laid out as q. Unless null, d_bias[sequences, heads, gridDim.x, 2·centre + 1], zero before,
+// gets the parts of the gradient at the bias.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    attention_backward_queries(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS,
-                               float *d_bias) {
-    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-              FOR_WIDTH(backward_queries<W>(head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result, log_sums + row,
-                                            delta + row, heads, width, q_stride, k_stride, o_stride)))
+    attention_backward_queries(float *dq, const float *q, const float *k, const float *v, const float *dout,
+                               const float *log_sums, const float *delta, HEADS, float *d_bias) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue; FOR_WIDTH(backward_queries<W>(
+        head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result,
+        log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride)))
 }
 
 // Gradients dk and dv of attention, laid out as k and v.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    attention_backward_keys(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS) {
-    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
-              FOR_WIDTH(backward_keys<W>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result, log_sums + row, delta + row, heads, width,
-                                         q_stride, k_stride, o_stride)))
+    attention_backward_keys(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout,
+                            const float *log_sums, const float *delta, HEADS) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue; FOR_WIDTH(
+                  backward_keys<W>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result,
+                                   log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride)))
 }

@@ -1,8 +1,10 @@
-// The kernels of attention.cu with the factors of all products rounded to bf16, on tensor cores. For the arguments see "attention" in common.cuh.
+// The kernels of attention.cu with the factors of all products rounded to bf16, on tensor cores. For the arguments see
+// "attention" in common.cuh.
 //
-// A kernel for every
-// width, since one for all would need the registers of the widest. Grid as there; 128 threads. Dynamic shared memory, W being 32, 64 or 128, not below the width: attention_bf16_W 384 · (W + 8) bytes,
-// attention_backward_queries_bf16_W 512 · (W + 8) and with the gradient at a bias 16640 more, attention_backward_keys_bf16_W 4 · (64 + Q) · (W + 8) + 16 · Q with Q = 64, or 32 for W = 128.
+// A kernel for every width, since one for all would need the registers of the widest. Grid as there; 128 threads.
+// Dynamic shared memory, W being 32, 64 or 128, not below the width: attention_bf16_W 384 · (W + 8) bytes,
+// attention_backward_queries_bf16_W 512 · (W + 8) and with the gradient at a bias 16640 more,
+// attention_backward_keys_bf16_W 4 · (64 + Q) · (W + 8) + 16 · Q with Q = 64, or 32 for W = 128.
 #include "common.cuh"
 
 constexpr int BLOCK = 128;
@@ -23,12 +25,13 @@ __device__ __forceinline__ void load_tile(unsigned short *tile, const float *fro
         const int row = at / (W / 4), column = at % (W / 4) * 4;
         float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         if (row < count && column < width) v = load4(from + static_cast<long long>(row) * stride, column, width, whole);
-        *reinterpret_cast<uint2 *>(tile + row * stride_of<W>() + column) = make_uint2(to_bf16_pair(v.x, v.y), to_bf16_pair(v.z, v.w));
+        *reinterpret_cast<uint2 *>(tile + row * stride_of<W>() + column) = make_uint2(to_bf16_pair(v.x, v.y),
+                                                                                      to_bf16_pair(v.z, v.w));
     }
 }
 
-// A thread holds of 16 × 8 results those of the rows lane / 4 and lane / 4 + 8 and the columns lane % 4 · 2 and the next: element 2·i + e is in row
-// lane / 4 + 8·i, column lane % 4 · 2 + e.
+// A thread holds of 16 × 8 results those of the rows lane / 4 and lane / 4 + 8 and the columns lane % 4 · 2 and the
+// next: element 2·i + e is in row lane / 4 + 8·i, column lane % 4 · 2 + e.
 template <int N>
 using Results = float[N / 8][4];
 
@@ -41,7 +44,8 @@ __device__ __forceinline__ void clear(Results<N> &x) {
 }
 
 // to[two matrices of 16 × 8] += left · right, right being two fragments.
-__device__ __forceinline__ void multiply_pair(float (&first)[4], float (&second)[4], const unsigned (&left)[4], const unsigned (&right)[4]) {
+__device__ __forceinline__ void multiply_pair(float (&first)[4], float (&second)[4], const unsigned (&left)[4],
+                                              const unsigned (&right)[4]) {
     const unsigned a[2] = {right[0], right[1]}, b[2] = {right[2], right[3]};
     mma_m16n8k16(first, left, a);
     mma_m16n8k16(second, left, b);
@@ -70,8 +74,9 @@ __device__ __forceinline__ void add_product(Results<W> &out, const Results<N> &p
     const int lane = threadIdx.x % WARP;
 #pragma unroll
     for (int k = 0; k < N; k += 16) {
-        const float(&x)[4] = p[k / 8], (&y)[4] = p[k / 8 + 1];
-        const unsigned left[4] = {to_bf16_pair(x[0], x[1]), to_bf16_pair(x[2], x[3]), to_bf16_pair(y[0], y[1]), to_bf16_pair(y[2], y[3])};
+        const float (&x)[4] = p[k / 8], (&y)[4] = p[k / 8 + 1];
+        const unsigned left[4] = {to_bf16_pair(x[0], x[1]), to_bf16_pair(x[2], x[3]), to_bf16_pair(y[0], y[1]),
+                                  to_bf16_pair(y[2], y[3])};
         unsigned right[4];
 #pragma unroll
         for (int n = 0; n < W; n += 16) {
@@ -111,10 +116,13 @@ __device__ __forceinline__ float row_max(float x) {
 }
 
 template <int W>
-__device__ __forceinline__ void forward(const Head &head, float *out, float *log_sums, const float *q, const float *k, const float *v, int heads, int width, int q_stride,
-                                        int k_stride, int o_stride) {
-    unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared), *keys = queries + TILE * stride_of<W>(), *values = keys + TILE * stride_of<W>();
-    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP, own = threadIdx.x / WARP * WARP_ROWS;
+__device__ __forceinline__ void forward(const Head &head, float *out, float *log_sums, const float *q, const float *k,
+                                        const float *v, int heads, int width, int q_stride, int k_stride,
+                                        int o_stride) {
+    unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared),
+                   *keys = queries + TILE * stride_of<W>(), *values = keys + TILE * stride_of<W>();
+    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP,
+              own = threadIdx.x / WARP * WARP_ROWS;
     load_tile<W, TILE>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
     float top[2] = {-infinity(), -infinity()}, sum[2] = {0.0f, 0.0f};
     Results<W> result;
@@ -177,19 +185,24 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
             result[n][2 * i] *= inverse;
             result[n][2 * i + 1] *= inverse;
         }
-        if (query < head.queries && lane % 4 == 0) log_sums[static_cast<long long>(query) * heads] = top[i] + __logf(sum[i]);
+        if (query < head.queries && lane % 4 == 0)
+            log_sums[static_cast<long long>(query) * heads] = top[i] + __logf(sum[i]);
     }
     put_rows<W>(out + static_cast<long long>(start + own) * o_stride, o_stride, count - own, width, result);
 }
 
 template <int W>
-__device__ __forceinline__ void backward_queries(const Head &head, float *d_bias, float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums,
-                                                 const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
-    unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared), *slopes = queries + TILE * stride_of<W>(), *keys = slopes + TILE * stride_of<W>();
+__device__ __forceinline__ void backward_queries(const Head &head, float *d_bias, float *dq, const float *q,
+                                                 const float *k, const float *v, const float *dout,
+                                                 const float *log_sums, const float *delta, int heads, int width,
+                                                 int q_stride, int k_stride, int o_stride) {
+    unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared),
+                   *slopes = queries + TILE * stride_of<W>(), *keys = slopes + TILE * stride_of<W>();
     unsigned short *values = keys + TILE * stride_of<W>();
     // Used for the gradient at a bias alone.
     float *scores = reinterpret_cast<float *>(values + TILE * stride_of<W>());
-    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP, own = threadIdx.x / WARP * WARP_ROWS;
+    const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP,
+              own = threadIdx.x / WARP * WARP_ROWS;
     load_tile<W, TILE>(queries, q + static_cast<long long>(start) * q_stride, q_stride, count, width);
     load_tile<W, TILE>(slopes, dout + static_cast<long long>(start) * o_stride, o_stride, count, width);
     float log_sum[2], inner[2];
@@ -228,7 +241,8 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *d_bias
 #pragma unroll
             for (int n = 0; n < TILE / 8; n++)
 #pragma unroll
-                for (int i = 0; i < 4; i++) scores[(own + lane / 4 + i / 2 * 8) * (TILE + 1) + 8 * n + lane % 4 * 2 + i % 2] = d[n][i];
+                for (int i = 0; i < 4; i++)
+                    scores[(own + lane / 4 + i / 2 * 8) * (TILE + 1) + 8 * n + lane % 4 * 2 + i % 2] = d[n][i];
             add_diagonals(head, d_bias, scores, TILE + 1, start, at);
         }
     }
@@ -237,13 +251,17 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *d_bias
 
 // Q queries at a time: with wide heads the gradients at keys and values leave room for no more.
 template <int W, int Q>
-__device__ __forceinline__ void backward_keys(const Head &head, float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout,
-                                              const float *log_sums, const float *delta, int heads, int width, int q_stride, int k_stride, int o_stride) {
-    unsigned short *keys = reinterpret_cast<unsigned short *>(dynamic_shared), *values = keys + TILE * stride_of<W>(), *queries = values + TILE * stride_of<W>();
+__device__ __forceinline__ void backward_keys(const Head &head, float *dk, float *dv, const float *q, const float *k,
+                                              const float *v, const float *dout, const float *log_sums,
+                                              const float *delta, int heads, int width, int q_stride, int k_stride,
+                                              int o_stride) {
+    unsigned short *keys = reinterpret_cast<unsigned short *>(dynamic_shared), *values = keys + TILE * stride_of<W>(),
+                   *queries = values + TILE * stride_of<W>();
     unsigned short *slopes = queries + Q * stride_of<W>();
     float *sums = reinterpret_cast<float *>(slopes + Q * stride_of<W>()), *inner = sums + Q;
     Key *row_keys = reinterpret_cast<Key *>(inner + Q);
-    const int start = blockIdx.x * TILE, count = min(TILE, head.keys - start), lane = threadIdx.x % WARP, own = threadIdx.x / WARP * WARP_ROWS;
+    const int start = blockIdx.x * TILE, count = min(TILE, head.keys - start), lane = threadIdx.x % WARP,
+              own = threadIdx.x / WARP * WARP_ROWS;
     load_tile<W, TILE>(keys, k + static_cast<long long>(start) * k_stride, k_stride, count, width);
     load_tile<W, TILE>(values, v + static_cast<long long>(start) * k_stride, k_stride, count, width);
     Results<W> at_keys, at_values;
@@ -268,9 +286,11 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
         for (int n = 0; n < Q / 8; n++)
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                const int column = 8 * n + lane % 4 * 2 + i % 2, query = at + column < last ? at + column : head.queries;
+                const int column = 8 * n + lane % 4 * 2 + i % 2,
+                          query = at + column < last ? at + column : head.queries;
                 const int key = start + own + lane / 4 + i / 2 * 8;
-                head.replay(p[n][i], d[n][i], query, key, head.kept(row_keys[column], query, key), sums[column], inner[column]);
+                head.replay(p[n][i], d[n][i], query, key, head.kept(row_keys[column], query, key), sums[column],
+                            inner[column]);
             }
         add_product<W, Q>(at_values, p, slopes);
         add_product<W, Q>(at_keys, d, queries);
@@ -280,67 +300,73 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
 }
 
 // Heads of up to 32 elements: as attention, attention_backward_queries and attention_backward_keys.
-extern "C" __global__ void __launch_bounds__(BLOCK) attention_bf16_32(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_bf16_32(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-              forward<32>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride, k_stride, o_stride))
+              forward<32>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride,
+                          k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_queries_bf16_32(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS,
-                                       float *d_bias) {
-    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-              backward_queries<32>(head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result, log_sums + row,
-                                   delta + row, heads, width, q_stride, k_stride, o_stride))
+    attention_backward_queries_bf16_32(float *dq, const float *q, const float *k, const float *v, const float *dout,
+                                       const float *log_sums, const float *delta, HEADS, float *d_bias) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue; backward_queries<32>(
+                  head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key,
+                  dout + result, log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_keys_bf16_32(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
-                                    HEADS) {
+    attention_backward_keys_bf16_32(float *dk, float *dv, const float *q, const float *k, const float *v,
+                                    const float *dout, const float *log_sums, const float *delta, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
-              backward_keys<32, 64>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result, log_sums + row, delta + row, heads, width,
-                                    q_stride, k_stride, o_stride))
+              backward_keys<32, 64>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result,
+                                    log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))
 }
 
 // Heads of up to 64 elements: as attention, attention_backward_queries and attention_backward_keys.
-extern "C" __global__ void __launch_bounds__(BLOCK) attention_bf16_64(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_bf16_64(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-              forward<64>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride, k_stride, o_stride))
+              forward<64>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride,
+                          k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_queries_bf16_64(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS,
-                                       float *d_bias) {
-    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-              backward_queries<64>(head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result, log_sums + row,
-                                   delta + row, heads, width, q_stride, k_stride, o_stride))
+    attention_backward_queries_bf16_64(float *dq, const float *q, const float *k, const float *v, const float *dout,
+                                       const float *log_sums, const float *delta, HEADS, float *d_bias) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue; backward_queries<64>(
+                  head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key,
+                  dout + result, log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_keys_bf16_64(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
-                                    HEADS) {
+    attention_backward_keys_bf16_64(float *dk, float *dv, const float *q, const float *k, const float *v,
+                                    const float *dout, const float *log_sums, const float *delta, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
-              backward_keys<64, 64>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result, log_sums + row, delta + row, heads, width,
-                                    q_stride, k_stride, o_stride))
+              backward_keys<64, 64>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result,
+                                    log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))
 }
 
 // Heads of up to 128 elements: as attention, attention_backward_queries and attention_backward_keys.
-extern "C" __global__ void __launch_bounds__(BLOCK) attention_bf16_128(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    attention_bf16_128(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-              forward<128>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride, k_stride, o_stride))
+              forward<128>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width,
+                           q_stride, k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_queries_bf16_128(float *dq, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta, HEADS,
-                                       float *d_bias) {
-    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
-              backward_queries<128>(head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key, dout + result, log_sums + row,
-                                   delta + row, heads, width, q_stride, k_stride, o_stride))
+    attention_backward_queries_bf16_128(float *dq, const float *q, const float *k, const float *v, const float *dout,
+                                        const float *log_sums, const float *delta, HEADS, float *d_bias) {
+    FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue; backward_queries<128>(
+                  head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key,
+                  dout + result, log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_keys_bf16_128(float *dk, float *dv, const float *q, const float *k, const float *v, const float *dout, const float *log_sums, const float *delta,
-                                    HEADS) {
+    attention_backward_keys_bf16_128(float *dk, float *dv, const float *q, const float *k, const float *v,
+                                     const float *dout, const float *log_sums, const float *delta, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
-              backward_keys<128, 32>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result, log_sums + row, delta + row, heads, width,
-                                    q_stride, k_stride, o_stride))
+              backward_keys<128, 32>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result,
+                                     log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))
 }

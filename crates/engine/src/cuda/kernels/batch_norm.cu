@@ -1,8 +1,10 @@
-// Batch normalisation of x[m, n] by column, sums in double precision. Unless said otherwise grid ⌈n / 32⌉, block (32, 8).
+// Batch normalisation of x[m, n] by column, sums in double precision. Unless said otherwise grid ⌈n / 32⌉, block (32,
+// 8).
 #include "common.cuh"
 
 // Mean and biased variance of every column.
-extern "C" __global__ void __launch_bounds__(THREADS) column_statistics(float *mean, float *variance, const float *x, int m, int n) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    column_statistics(float *mean, float *variance, const float *x, int m, int n) {
     __shared__ double sums[ROWS][WARP];
     __shared__ double means[WARP];
     const int column = blockIdx.x * WARP + threadIdx.x;
@@ -25,10 +27,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) column_statistics(float *m
     }
 }
 
-// normalized = (x − mean)/√(variance + eps), out = normalized·gamma + beta, inverse[n] = 1/√(variance + eps). Blocks of 256 threads, any grid.
+// normalized = (x − mean)/√(variance + eps), out = normalized·gamma + beta, inverse[n] = 1/√(variance + eps). Blocks of
+// 256 threads, any grid.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    batch_norm(float *out, float *normalized, float *inverse, const float *x, const float *mean, const float *variance, const float *gamma, const float *beta, float eps,
-               int m, int n) {
+    batch_norm(float *out, float *normalized, float *inverse, const float *x, const float *mean, const float *variance,
+               const float *gamma, const float *beta, float eps, int m, int n) {
     const long long all = static_cast<long long>(m) * n, step = static_cast<long long>(gridDim.x) * THREADS;
     for (long long i = static_cast<long long>(blockIdx.x) * THREADS + threadIdx.x; i < all; i += step) {
         const int column = static_cast<int>(i % n);
@@ -41,7 +44,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // Gradients of batch_norm; through the statistics too if they are `own`.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    batch_norm_backward(float *dx, float *dgamma, float *dbeta, const float *normalized, const float *inverse, const float *gamma, const float *dy, int own, int m, int n) {
+    batch_norm_backward(float *dx, float *dgamma, float *dbeta, const float *normalized, const float *inverse,
+                        const float *gamma, const float *dy, int own, int m, int n) {
     __shared__ double sums[ROWS][WARP];
     __shared__ double totals[2][WARP];
     const int column = blockIdx.x * WARP + threadIdx.x;
@@ -67,6 +71,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const double share = own ? 1.0 / m : 0.0, factor = gamma[column] * inverse[column];
     for (int row = threadIdx.y; row < m; row += ROWS) {
         const long long i = static_cast<long long>(row) * n + column;
-        dx[i] = static_cast<float>(factor * (dy[i] - share * (totals[1][threadIdx.x] + normalized[i] * totals[0][threadIdx.x])));
+        dx[i] = static_cast<float>(factor *
+                                   (dy[i] - share * (totals[1][threadIdx.x] + normalized[i] * totals[0][threadIdx.x])));
     }
 }

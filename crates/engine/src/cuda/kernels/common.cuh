@@ -1,8 +1,8 @@
 // What all kernels share.
 //
-// Matrices are row-major f32 unless said otherwise; bf16 is its bits in unsigned short. A block has a whole number of warps. No sum depends
-// on the order in which blocks or threads run: the same inputs give the same bits. Tests compile the sources for the CPU
-// (tests/cuda_host); only where a machine instruction stands does CUDA_HOST make a difference.
+// Matrices are row-major f32 unless said otherwise; bf16 is its bits in unsigned short. A block has a whole number of
+// warps. No sum depends on the order in which blocks or threads run: the same inputs give the same bits. Tests compile
+// the sources for the CPU (tests/cuda_host); only where a machine instruction stands does CUDA_HOST make a difference.
 #pragma once
 
 #ifndef CUDA_HOST
@@ -76,7 +76,9 @@ __device__ __forceinline__ unsigned short to_bf16(float x) {
     return static_cast<unsigned short>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
-__device__ __forceinline__ float from_bf16(unsigned short bits) { return __uint_as_float(static_cast<unsigned>(bits) << 16); }
+__device__ __forceinline__ float from_bf16(unsigned short bits) {
+    return __uint_as_float(static_cast<unsigned>(bits) << 16);
+}
 
 // Two of them in the order of their addresses.
 __device__ __forceinline__ unsigned to_bf16_pair(float first, float second) {
@@ -100,9 +102,13 @@ __device__ __forceinline__ float4 map4(float4 a, float4 b, F f) {
 
 __device__ __forceinline__ float sum4(float4 v) { return (v.x + v.y) + (v.z + v.w); }
 
-__device__ __forceinline__ float4 add4(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
+__device__ __forceinline__ float4 add4(float4 a, float4 b) {
+    return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
 
-__device__ __forceinline__ float4 times4(float4 a, float4 b) { return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w); }
+__device__ __forceinline__ float4 times4(float4 a, float4 b) {
+    return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w);
+}
 
 // Calls f(i) for the i divisible by 4 below n that are this thread's, in a grid of any number of blocks.
 template <class F>
@@ -114,7 +120,9 @@ __device__ __forceinline__ void each4(long long n, F f) {
 // Calls f(row) for every row of t that is the warp's, in a grid of any number of blocks of THREADS.
 template <class F>
 __device__ __forceinline__ void each_row(int t, F f) {
-    for (long long row = static_cast<long long>(blockIdx.x) * ROWS + threadIdx.x / WARP; row < t; row += static_cast<long long>(gridDim.x) * ROWS) f(row);
+    for (long long row = static_cast<long long>(blockIdx.x) * ROWS + threadIdx.x / WARP; row < t;
+         row += static_cast<long long>(gridDim.x) * ROWS)
+        f(row);
 }
 
 // Calls f(column) for the multiples of 4 below n that are the lane's.
@@ -189,11 +197,13 @@ __device__ __forceinline__ float2 dropout_pair(Key row_key, Key pair, Key thresh
 
 // --- attention -------------------------------------------------------------------------------------------------
 //
-// Sequence s has the rows q_offsets[s] to q_offsets[s + 1] of queries and k_offsets[s] to k_offsets[s + 1] of keys and values; rows are q_stride and k_stride
-// elements apart, those of results o_stride, and head h begins h · width elements into a row. A query sees keys at most `window` away (all if negative) and,
-// if `causal`, none after it. Unless `rows` is null, probabilities have dropout under the key of sequence s and head h, derive(derive(key, rows[s]), h);
-// a row's mask counts from the first key that any query of its group of 64 sees, as on the CPU. Unless null, bias[heads, 2·centre + 1] has what is added to
-// scaled scores by the distance from query to key, −centre first. Widths up to 128.
+// Sequence s has the rows q_offsets[s] to q_offsets[s + 1] of queries and k_offsets[s] to k_offsets[s + 1] of keys and
+// values; rows are q_stride and k_stride elements apart, those of results o_stride, and head h begins h · width
+// elements into a row. A query sees keys at most `window` away (all if negative) and, if `causal`, none after it.
+// Unless `rows` is null, probabilities have dropout under the key of sequence s and head h, derive(derive(key,
+// rows[s]), h); a row's mask counts from the first key that any query of its group of 64 sees, as on the CPU. Unless
+// null, bias[heads, 2·centre + 1] has what is added to scaled scores by the distance from query to key, −centre first.
+// Widths up to 128.
 
 // Queries and keys of a tile.
 constexpr int TILE = 64;
@@ -217,7 +227,9 @@ struct Head {
     }
     // The queries that see one of the keys start to end − 1: from first_query(start) to last_query(end) − 1.
     __device__ __forceinline__ int first_query(int start) const { return causal ? start : first(start); }
-    __device__ __forceinline__ int last_query(int end) const { return window < 0 ? queries : min(end + window, queries); }
+    __device__ __forceinline__ int last_query(int end) const {
+        return window < 0 ? queries : min(end + window, queries);
+    }
     __device__ __forceinline__ bool sees(int query, int key) const {
         return query < queries && key < keys && (window < 0 || abs(key - query) <= window) && !(causal && key > query);
     }
@@ -238,8 +250,10 @@ struct Head {
     __device__ __forceinline__ float score(float product, int query, int key) const {
         return bias != nullptr ? fmaf(product, scale, bias[centre + key - query]) : product * scale;
     }
-    // Turns products p = q·k and d = dout·v into the probability, times dropout's factor `kept`, and the slope at the product.
-    __device__ __forceinline__ void replay(float &p, float &d, int query, int key, float kept, float log_sum, float delta) const {
+    // Turns products p = q·k and d = dout·v into the probability, times dropout's factor `kept`, and the slope at the
+    // product.
+    __device__ __forceinline__ void replay(float &p, float &d, int query, int key, float kept, float log_sum,
+                                           float delta) const {
         if (!sees(query, key)) {
             p = d = 0.0f;
             return;
@@ -251,41 +265,45 @@ struct Head {
 };
 
 // What every kernel of attention is given after its matrices.
-#define HEADS                                                                                                                              \
-    const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride, int o_stride, int window, \
-        int causal, float scale, const unsigned long long *rows, Key key, Key threshold, float keep, const float *bias, int centre
+#define HEADS                                                                                                      \
+    const int *q_offsets, const int *k_offsets, int sequences, int heads, int width, int q_stride, int k_stride,   \
+        int o_stride, int window, int causal, float scale, const unsigned long long *rows, Key key, Key threshold, \
+        float keep, const float *bias, int centre
 
-// Runs the statements for every sequence of the block, with its Head `head` and the first elements of the head's queries, keys, results and rows' statistics
-// at query, at_key, result and row.
-#define FOR_HEADS(...)                                                                                                                         \
-    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {                                                                                  \
-        const int h = blockIdx.y;                                                                                                              \
-        const Head head = {q_offsets[s + 1] - q_offsets[s],                                                                                    \
-                           k_offsets[s + 1] - k_offsets[s],                                                                                    \
-                           window,                                                                                                             \
-                           causal,                                                                                                             \
-                           scale,                                                                                                              \
-                           rows != nullptr,                                                                                                    \
-                           rows != nullptr ? derive(derive(key, rows[s]), h) : 0,                                                              \
-                           threshold,                                                                                                          \
-                           keep,                                                                                                               \
-                           bias != nullptr ? bias + static_cast<long long>(h) * (2 * centre + 1) : nullptr,                                    \
-                           centre};                                                                                                            \
-        const long long first_query = q_offsets[s], query = first_query * q_stride + h * width, at_key = static_cast<long long>(k_offsets[s]) * k_stride + h * width, \
-                        result = first_query * o_stride + h * width, row = first_query * heads + h;                                           \
-        __VA_ARGS__;                                                                                                                           \
-        __syncthreads();                                                                                                                       \
+// Runs the statements for every sequence of the block, with its Head `head` and the first elements of the head's
+// queries, keys, results and rows' statistics at query, at_key, result and row.
+#define FOR_HEADS(...)                                                                                      \
+    for (int s = blockIdx.z; s < sequences; s += gridDim.z) {                                               \
+        const int h = blockIdx.y;                                                                           \
+        const Head head = {q_offsets[s + 1] - q_offsets[s],                                                 \
+                           k_offsets[s + 1] - k_offsets[s],                                                 \
+                           window,                                                                          \
+                           causal,                                                                          \
+                           scale,                                                                           \
+                           rows != nullptr,                                                                 \
+                           rows != nullptr ? derive(derive(key, rows[s]), h) : 0,                           \
+                           threshold,                                                                       \
+                           keep,                                                                            \
+                           bias != nullptr ? bias + static_cast<long long>(h) * (2 * centre + 1) : nullptr, \
+                           centre};                                                                         \
+        const long long first_query = q_offsets[s], query = first_query * q_stride + h * width,             \
+                        at_key = static_cast<long long>(k_offsets[s]) * k_stride + h * width,               \
+                        result = first_query * o_stride + h * width, row = first_query * heads + h;         \
+        __VA_ARGS__;                                                                                        \
+        __syncthreads();                                                                                    \
     }
 
 // The block's part of d_bias[sequences, heads, gridDim.x, 2·centre + 1], or null.
 __device__ __forceinline__ float *bias_part(float *d_bias, int sequence, int heads, int centre) {
     if (d_bias == nullptr) return nullptr;
-    return d_bias + ((static_cast<long long>(sequence) * heads + blockIdx.y) * gridDim.x + blockIdx.x) * (2 * centre + 1);
+    return d_bias +
+           ((static_cast<long long>(sequence) * heads + blockIdx.y) * gridDim.x + blockIdx.x) * (2 * centre + 1);
 }
 
-// Adds to `d_bias` the sums along the diagonals of a tile of slopes at scores, 64 rows of `stride`, which begins at this query and key. The whole block calls it;
-// it owns d_bias.
-__device__ __forceinline__ void add_diagonals(const Head &head, float *d_bias, const float *slopes, int stride, int query, int key) {
+// Adds to `d_bias` the sums along the diagonals of a tile of slopes at scores, 64 rows of `stride`, which begins at
+// this query and key. The whole block calls it; it owns d_bias.
+__device__ __forceinline__ void add_diagonals(const Head &head, float *d_bias, const float *slopes, int stride,
+                                              int query, int key) {
     __syncthreads();
     for (int diagonal = static_cast<int>(threadIdx.x) - (TILE - 1); diagonal < TILE; diagonal += blockDim.x) {
         float sum = 0.0f;
@@ -307,7 +325,9 @@ __device__ __forceinline__ float normal_cumulative(float x) { return 0.5f * erfc
 
 __device__ __forceinline__ float gelu_value(float x) { return x * normal_cumulative(x); }
 
-__device__ __forceinline__ float gelu_slope(float x) { return normal_cumulative(x) + x * 0.39894228f * __expf(-0.5f * x * x); }
+__device__ __forceinline__ float gelu_slope(float x) {
+    return normal_cumulative(x) + x * 0.39894228f * __expf(-0.5f * x * x);
+}
 
 __device__ __forceinline__ float gelu_tanh_value(float x) {
     const float t = tanhf(0.7978846f * x * (1.0f + 0.044715f * x * x));

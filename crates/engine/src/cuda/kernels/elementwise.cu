@@ -1,4 +1,5 @@
-// Functions of every element. Blocks of 256 threads, a grid of any number of blocks, no shared memory; a result may stand where an input stood.
+// Functions of every element. Blocks of 256 threads, a grid of any number of blocks, no shared memory; a result may
+// stand where an input stood.
 #include "common.cuh"
 
 // out = f(x).
@@ -26,7 +27,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) scale(float *out, const fl
 }
 
 // out = by[0] · factor · x: times the gradient at a loss, which stays on the device.
-extern "C" __global__ void __launch_bounds__(THREADS) scale_by(float *out, const float *x, const float *by, float factor, long long n) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    scale_by(float *out, const float *x, const float *by, float factor, long long n) {
     const float f = by[0] * factor;
     map_elements(out, x, n, [=](float v) { return v * f; });
 }
@@ -50,7 +52,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const bool whole = aligned(da) && aligned(db) && aligned(a) && aligned(b);
     const float f = by[0] * factor;
     each4(n, [&](long long i) {
-        const float4 d = map4(load4(a, i, n, whole), load4(b, i, n, whole), [=](float x, float y) { return f * (x - y); });
+        const float4 d = map4(load4(a, i, n, whole), load4(b, i, n, whole),
+                              [=](float x, float y) { return f * (x - y); });
         store4(da, i, n, whole, d);
         store4(db, i, n, whole, map4(d, [](float v) { return -v; }));
     });
@@ -89,15 +92,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) relu(float *out, const flo
 }
 
 // dx = dy · gelu′(x), x being what the activation was applied to; likewise below.
-extern "C" __global__ void __launch_bounds__(THREADS) gelu_backward(float *dx, const float *x, const float *dy, long long n) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    gelu_backward(float *dx, const float *x, const float *dy, long long n) {
     map_elements(dx, x, dy, n, [](float v, float d) { return d * gelu_slope(v); });
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) gelu_tanh_backward(float *dx, const float *x, const float *dy, long long n) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    gelu_tanh_backward(float *dx, const float *x, const float *dy, long long n) {
     map_elements(dx, x, dy, n, [](float v, float d) { return d * gelu_tanh_slope(v); });
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) tanh_backward(float *dx, const float *x, const float *dy, long long n) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    tanh_backward(float *dx, const float *x, const float *dy, long long n) {
     map_elements(dx, x, dy, n, [](float v, float d) {
         const float t = tanhf(v);
         return d * (1.0f - t * t);
@@ -105,25 +111,30 @@ extern "C" __global__ void __launch_bounds__(THREADS) tanh_backward(float *dx, c
 }
 
 // x may be the result as well.
-extern "C" __global__ void __launch_bounds__(THREADS) relu_backward(float *dx, const float *x, const float *dy, long long n) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    relu_backward(float *dx, const float *x, const float *dy, long long n) {
     map_elements(dx, x, dy, n, [](float v, float d) { return v > 0.0f ? d : 0.0f; });
 }
 
-// out[t, n] = gelu(x[t, :n]) · x[t, n:2n], the GELU by its tanh approximation if `approximate`. Blocks take rows in turn. Not in place.
-extern "C" __global__ void __launch_bounds__(THREADS) geglu(float *out, const float *x, long long t, int n, int approximate) {
+// out[t, n] = gelu(x[t, :n]) · x[t, n:2n], the GELU by its tanh approximation if `approximate`. Blocks take rows in
+// turn. Not in place.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    geglu(float *out, const float *x, long long t, int n, int approximate) {
     const bool whole = n % 4 == 0 && aligned(out) && aligned(x);
     for (long long row = blockIdx.x; row < t; row += gridDim.x) {
         const float *gate = x + 2 * row * n, *up = gate + n;
         for (int column = 4 * threadIdx.x; column < n; column += 4 * THREADS) {
-            const float4 v = map4(load4(gate, column, n, whole), load4(up, column, n, whole),
-                                  [=](float g, float u) { return (approximate ? gelu_tanh_value(g) : gelu_value(g)) * u; });
+            const float4 v = map4(load4(gate, column, n, whole), load4(up, column, n, whole), [=](float g, float u) {
+                return (approximate ? gelu_tanh_value(g) : gelu_value(g)) * u;
+            });
             store4(out + row * n, column, n, whole, v);
         }
     }
 }
 
 // Gradient dx[t, 2n] of geglu from dy[t, n].
-extern "C" __global__ void __launch_bounds__(THREADS) geglu_backward(float *dx, const float *x, const float *dy, long long t, int n, int approximate) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    geglu_backward(float *dx, const float *x, const float *dy, long long t, int n, int approximate) {
     const bool whole = n % 4 == 0 && aligned(dx) && aligned(x) && aligned(dy);
     const auto times = [](float a, float b) { return a * b; };
     for (long long row = blockIdx.x; row < t; row += gridDim.x) {
@@ -139,20 +150,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) geglu_backward(float *dx, 
     }
 }
 
-// out[tokens, width] = x times the mask of dropout: a function of `key`, the batch row of the token's sequence (rows[sequence[r]]), the token's position in it
-// (r − offsets[sequence[r]]) and the column; threshold = ⌊rate · 2³²⌋, keep = 1/(1 − rate). Its own backward. Blocks take rows in turn.
+// out[tokens, width] = x times the mask of dropout: a function of `key`, the batch row of the token's sequence
+// (rows[sequence[r]]), the token's position in it (r − offsets[sequence[r]]) and the column; threshold = ⌊rate · 2³²⌋,
+// keep = 1/(1 − rate). Its own backward. Blocks take rows in turn.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    dropout(float *out, const float *x, const unsigned long long *rows, const int *offsets, const int *sequence, unsigned long long key,
-            unsigned long long threshold, float keep, int tokens, int width) {
+    dropout(float *out, const float *x, const unsigned long long *rows, const int *offsets, const int *sequence,
+            unsigned long long key, unsigned long long threshold, float keep, int tokens, int width) {
     const bool whole = width % 4 == 0 && aligned(out) && aligned(x);
     for (int row = blockIdx.x; row < tokens; row += gridDim.x) {
         const int s = sequence[row];
         const Key row_key = derive(derive(key, rows[s]), row - offsets[s]);
         const long long start = static_cast<long long>(row) * width;
         for (int column = 4 * threadIdx.x; column < width; column += 4 * THREADS) {
-            const float2 first = dropout_pair(row_key, column / 2, threshold, keep), second = dropout_pair(row_key, column / 2 + 1, threshold, keep);
+            const float2 first = dropout_pair(row_key, column / 2, threshold, keep),
+                         second = dropout_pair(row_key, column / 2 + 1, threshold, keep);
             const float4 mask = make_float4(first.x, first.y, second.x, second.y);
-            store4(out + start, column, width, whole, map4(load4(x + start, column, width, whole), mask, [](float v, float m) { return v * m; }));
+            store4(out + start, column, width, whole,
+                   map4(load4(x + start, column, width, whole), mask, [](float v, float m) { return v * m; }));
         }
     }
 }

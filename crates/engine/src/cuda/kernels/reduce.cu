@@ -18,7 +18,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum(double *partial, const
 }
 
 // partial[gridDim.x] of Σ (a − b)². Any grid.
-extern "C" __global__ void __launch_bounds__(THREADS) squared_error(double *partial, const float *a, const float *b, long long n) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    squared_error(double *partial, const float *a, const float *b, long long n) {
     __shared__ double scratch[WARP];
     partial_sum(partial, n, scratch, [=](long long i) {
         const double difference = a[i] - b[i];
@@ -27,7 +28,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) squared_error(double *part
 }
 
 // partial[gridDim.x] of Σ ln cosh x; slope = tanh x. Any grid.
-extern "C" __global__ void __launch_bounds__(THREADS) log_cosh(double *partial, float *slope, const float *x, long long n) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    log_cosh(double *partial, float *slope, const float *x, long long n) {
     __shared__ double scratch[WARP];
     partial_sum(partial, n, scratch, [=](long long i) {
         const double magnitude = fabs(static_cast<double>(x[i]));
@@ -59,7 +61,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) total_double(double *out, 
 }
 
 // out[groups, n]: sums of every `rows_per_block` rows of x[rows, n] by column. Grid (⌈n / 32⌉, groups), block (32, 8).
-extern "C" __global__ void __launch_bounds__(THREADS) column_sums(float *out, const float *x, int rows, int n, int rows_per_block) {
+extern "C" __global__ void __launch_bounds__(THREADS)
+    column_sums(float *out, const float *x, int rows, int n, int rows_per_block) {
     __shared__ float sums[ROWS][WARP];
     const int column = blockIdx.x * WARP + threadIdx.x;
     const int start = blockIdx.y * rows_per_block, end = min(start + rows_per_block, rows);
