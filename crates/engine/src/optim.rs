@@ -2,6 +2,8 @@
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
+use crate::device::Device;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Gradients, Tensor};
 
@@ -30,10 +32,20 @@ impl Default for AdamWConfig {
 /// First and second moment of one parameter.
 #[derive(Debug)]
 pub struct Moments {
-    /// Running mean of the gradient.
-    pub first: Buffer,
-    /// Running mean of its square.
-    pub second: Buffer,
+    /// Running mean of the gradient, of the parameter's shape and on its device.
+    pub first: Tensor,
+    /// Running mean of its square, likewise.
+    pub second: Tensor,
+}
+
+impl Moments {
+    fn of(parameter: &Tensor) -> Moments {
+        let zeros = || match cuda::of(&[parameter]) {
+            Some(gpu) => Tensor::constant(gpu.zeros::<f32>(parameter.elements()), parameter.shape()),
+            None => Tensor::new(Buffer::zeros(parameter.elements()), parameter.shape()),
+        };
+        Moments { first: zeros(), second: zeros() }
+    }
 }
 
 /// The optimiser's state: moments in the order in which parameters are given to [`AdamW::step`].
@@ -50,7 +62,7 @@ pub fn decays(name: &str) -> bool {
     !(name.ends_with("bias") || name.to_ascii_lowercase().contains("norm"))
 }
 
-/// √(Σ g²) over the gradients of `parameters`, summed in f64.
+/// √(Σ g²) over the gradients of `parameters`, summed in f64; those on a GPU are summed there, and waited for.
 pub fn global_norm<'a>(parameters: impl IntoIterator<Item = &'a Tensor>, gradients: &Gradients) -> f64 {
     let squares = |t: &Tensor| {
         let data = t.data();
@@ -60,7 +72,10 @@ pub fn global_norm<'a>(parameters: impl IntoIterator<Item = &'a Tensor>, gradien
         }
         sums.iter().sum::<f64>()
     };
-    parameters.into_iter().filter_map(|p| gradients.get(p)).map(squares).sum::<f64>().sqrt()
+    let gradients: Vec<&Tensor> = parameters.into_iter().filter_map(|p| gradients.get(p)).collect();
+    let (on_gpu, here): (Vec<&Tensor>, Vec<&Tensor>) = gradients.iter().partition(|g| g.device() == Device::Cuda);
+    let there = cuda::of(&on_gpu).map_or(0.0, |gpu| cuda::op::square_sum(gpu, &on_gpu));
+    (here.into_iter().map(squares).sum::<f64>() + there).sqrt()
 }
 
 impl AdamW {
@@ -86,18 +101,25 @@ impl AdamW {
         let correction = |beta: f32| (1.0 / (1.0 - f64::from(beta).powf(self.updates as f64))) as f32;
         let (c1, c2) = (correction(config.beta1), correction(config.beta2));
         let isa = Isa::current();
-        for (index, (name, parameter)) in parameters.into_iter().enumerate() {
-            let n = parameter.data().len();
-            if self.moments.len() == index {
-                self.moments.push(Moments { first: Buffer::zeros(n), second: Buffer::zeros(n) });
-            }
+        let parameters: Vec<(String, &mut Tensor)> = parameters.into_iter().collect();
+        for (_, parameter) in &parameters[self.moments.len().min(parameters.len())..] {
+            self.moments.push(Moments::of(parameter));
+        }
+        let mut on_gpu = Vec::new();
+        for ((name, parameter), moments) in parameters.into_iter().zip(&mut self.moments) {
+            let n = parameter.elements();
             let Some(grad) = gradients.get(parameter).cloned() else {
                 continue;
             };
             let decay = if decays(&name) { rate * config.weight_decay } else { 0.0 };
-            let moments = &mut self.moments[index];
-            let (m, v) = (Shared::new(&mut moments.first), Shared::new(&mut moments.second));
-            let w = Shared::new(parameter.data_mut().expect("the optimiser is the only user of a parameter"));
+            let only = "the optimiser is the only user of a parameter";
+            if parameter.device() == Device::Cuda {
+                on_gpu.push(cuda::op::Update { weight: parameter, moments, gradient: grad, decay });
+                continue;
+            }
+            let moment = |moment: &mut Tensor| Shared::new(moment.data_mut().expect(only));
+            let (m, v) = (moment(&mut moments.first), moment(&mut moments.second));
+            let w = Shared::new(parameter.data_mut().expect(only));
             let g = grad.data();
             parallel::blocks(n, BLOCK, |start, end| {
                 // SAFETY: blocks are disjoint.
@@ -121,6 +143,8 @@ impl AdamW {
                 }
             });
         }
+        let numbers = [factor, rate, config.beta1, config.beta2, config.eps, c1, c2];
+        cuda::op::adamw(&mut on_gpu, numbers);
     }
 }
 

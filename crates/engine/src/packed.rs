@@ -1,5 +1,6 @@
 //! Sequences of a batch laid back to back.
 
+use crate::cuda;
 use crate::random::Key;
 
 /// Token rows of several sequences without padding: sequence `s` is rows `offsets[s]..offsets[s + 1]`.
@@ -10,6 +11,7 @@ use crate::random::Key;
 pub struct Packed {
     offsets: Vec<usize>,
     rows: Vec<u64>,
+    on_gpu: cuda::OnGpu,
 }
 
 impl Packed {
@@ -20,7 +22,7 @@ impl Packed {
             offsets.push(offsets[offsets.len() - 1] + length);
         }
         let rows = (0..offsets.len() as u64 - 1).map(|i| first_row + i).collect();
-        Packed { offsets, rows }
+        Packed { offsets, rows, on_gpu: cuda::OnGpu::default() }
     }
 
     /// The same sequences under other batch row numbers, one per sequence.
@@ -29,7 +31,7 @@ impl Packed {
     /// If there are not as many numbers as sequences.
     pub fn with_rows(self, rows: Vec<u64>) -> Packed {
         assert_eq!(rows.len(), self.len(), "one row number per sequence");
-        Packed { rows, ..self }
+        Packed { rows, offsets: self.offsets, on_gpu: cuda::OnGpu::default() }
     }
 
     /// Number of sequences.
@@ -50,6 +52,16 @@ impl Packed {
     /// Token rows of sequence `s`.
     pub fn range(&self, s: usize) -> std::ops::Range<usize> {
         self.offsets[s]..self.offsets[s + 1]
+    }
+
+    /// Number of every sequence within the whole batch.
+    pub(crate) fn rows(&self) -> &[u64] {
+        &self.rows
+    }
+
+    /// The same numbers on a GPU.
+    pub(crate) fn on_gpu(&self, gpu: &'static cuda::Gpu) -> &cuda::Layout {
+        self.on_gpu.of(self, gpu)
     }
 
     /// The key of sequence `s` under a batch key.

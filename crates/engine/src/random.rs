@@ -28,6 +28,11 @@ impl Key {
         mix(self.0.wrapping_add(counter.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
     }
 
+    /// The key as a number, for kernels.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
     /// Uniform in [0, 1) at a counter, with 24 random bits.
     pub fn uniform(self, counter: u64) -> f32 {
         (self.bits(counter) >> 40) as f32 / (1u64 << 24) as f32
@@ -63,10 +68,19 @@ pub(crate) struct Dropout {
 }
 
 impl Dropout {
+    /// A draw of 32 bits below this drops its element.
+    pub(crate) fn threshold(self) -> u64 {
+        (f64::from(self.rate) * (1u64 << 32) as f64) as u64
+    }
+
+    /// What elements that are not dropped are multiplied by.
+    pub(crate) fn keep(self) -> f32 {
+        1.0 / (1.0 - self.rate)
+    }
+
     /// Multiplies `row` by the mask of `row_key`: 0 with probability `rate`, else 1/(1 − rate).
     pub(crate) fn apply(self, row_key: Key, row: &mut [f32]) {
-        let threshold = (f64::from(self.rate) * (1u64 << 32) as f64) as u64;
-        let keep = 1.0 / (1.0 - self.rate);
+        let (threshold, keep) = (self.threshold(), self.keep());
         for (pair, values) in row.chunks_mut(2).enumerate() {
             let bits = row_key.bits(pair as u64);
             for (x, draw) in values.iter_mut().zip([bits & 0xffff_ffff, bits >> 32]) {

@@ -8,16 +8,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
+use crate::device::Device;
 use crate::parallel::{self, Shared};
 use crate::precision::Precision;
 use crate::product::Panels;
-
-/// Where a tensor's elements live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Device {
-    /// Main memory.
-    Cpu,
-}
+use crate::storage::Storage;
 
 /// Type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +36,8 @@ struct Record {
 struct Inner {
     id: u64,
     shape: Vec<usize>,
-    device: Device,
     dtype: DType,
-    data: Buffer,
+    storage: Storage,
     needs_grad: bool,
     record: Option<Record>,
     /// The transposed matrix in panels, kept for weights that are used without a gradient.
@@ -71,14 +66,13 @@ pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
 }
 
 impl Tensor {
-    fn build(data: Buffer, shape: &[usize], needs_grad: bool, record: Option<Record>) -> Tensor {
-        assert_eq!(data.len(), shape.iter().product::<usize>(), "elements of a tensor of shape {shape:?}");
+    fn build(storage: Storage, shape: &[usize], needs_grad: bool, record: Option<Record>) -> Tensor {
+        assert_eq!(storage.elements(), shape.iter().product::<usize>(), "elements of a tensor of shape {shape:?}");
         Tensor(Arc::new(Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             shape: shape.to_vec(),
-            device: Device::Cpu,
             dtype: DType::F32,
-            data,
+            storage,
             needs_grad,
             record,
             panels: OnceLock::new(),
@@ -92,12 +86,17 @@ impl Tensor {
     /// # Panics
     /// If the number of elements is not the product of the shape.
     pub fn new(data: impl Into<Buffer>, shape: &[usize]) -> Tensor {
-        Tensor::build(data.into(), shape, false, None)
+        Tensor::constant(Storage::Main(data.into()), shape)
+    }
+
+    /// A constant, wherever it lies.
+    pub(crate) fn constant(storage: impl Into<Storage>, shape: &[usize]) -> Tensor {
+        Tensor::build(storage.into(), shape, false, None)
     }
 
     /// A leaf for which [`Tensor::backward`] collects a gradient.
     pub fn parameter(data: impl Into<Buffer>, shape: &[usize]) -> Tensor {
-        Tensor::build(data.into(), shape, true, None)
+        Tensor::build(Storage::Main(data.into()), shape, true, None)
     }
 
     /// A tensor of one element.
@@ -105,18 +104,20 @@ impl Tensor {
         Tensor::new(vec![x], &[])
     }
 
-    /// The result of an operation; it is recorded if an input needs a gradient.
+    /// The result of an operation; it is recorded if an input needs a gradient. What was computed in main memory from an input on a GPU, by an
+    /// operation without kernels, is brought up to it.
     pub(crate) fn result(
-        data: Buffer,
+        data: impl Into<Storage>,
         shape: &[usize],
         inputs: &[&Tensor],
         backward: impl Backward + 'static,
     ) -> Tensor {
+        let storage = beside(data.into(), cuda::of(inputs));
         if !Tensor::recording(inputs) {
-            return Tensor::build(data, shape, false, None);
+            return Tensor::build(storage, shape, false, None);
         }
         let inputs = inputs.iter().map(|t| (*t).clone()).collect();
-        Tensor::build(data, shape, true, Some(Record { inputs, backward: Box::new(backward) }))
+        Tensor::build(storage, shape, true, Some(Record { inputs, backward: Box::new(backward) }))
     }
 
     /// Whether an operation on these inputs will be recorded.
@@ -131,7 +132,40 @@ impl Tensor {
 
     /// Where the elements live.
     pub fn device(&self) -> Device {
-        self.0.device
+        match &self.0.storage {
+            Storage::Main(_) => Device::Cpu,
+            Storage::Gpu(_) => Device::Cuda,
+        }
+    }
+
+    /// Moves the elements; the handle stays what it was to gradients.
+    ///
+    /// # Errors
+    /// There is no such device.
+    ///
+    /// # Panics
+    /// If another handle shares the tensor.
+    pub fn set_device(&mut self, device: Device) -> Result<(), cuda::CudaError> {
+        if self.device() == device {
+            return Ok(());
+        }
+        let storage = match device {
+            Device::Cpu => Storage::Main(Buffer::from(self.data().to_vec())),
+            Device::Cuda => cuda::gpu()?.upload(self.data()).into(),
+        };
+        let inner = Arc::get_mut(&mut self.0).expect("nobody else holds the tensor");
+        inner.panels = OnceLock::new();
+        inner.storage = storage;
+        Ok(())
+    }
+
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
+        self.0.storage.elements()
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
     }
 
     /// Type of the elements.
@@ -144,9 +178,9 @@ impl Tensor {
         self.0.needs_grad
     }
 
-    /// The elements, row-major.
+    /// The elements, row-major. Those of a tensor on a GPU are copied to main memory at the first call, which waits until they are computed.
     pub fn data(&self) -> &[f32] {
-        &self.0.data
+        self.0.storage.main()
     }
 
     /// First dimension and product of the others: the tensor as a matrix.
@@ -160,25 +194,36 @@ impl Tensor {
     /// # Panics
     /// If there is not exactly one element.
     pub fn item(&self) -> f32 {
-        assert_eq!(self.data().len(), 1, "item() of a tensor of shape {:?}", self.shape());
+        assert_eq!(self.elements(), 1, "item() of a tensor of shape {:?}", self.shape());
         self.data()[0]
     }
 
-    /// The elements to change in place; `None` while another handle (a recorded operation, say) shares them.
+    /// The elements to change in place; `None` while another handle (a recorded operation, say) shares them. A tensor on a GPU
+    /// is moved to main memory.
     pub fn data_mut(&mut self) -> Option<&mut [f32]> {
         let inner = Arc::get_mut(&mut self.0)?;
         inner.panels = OnceLock::new();
-        Some(&mut inner.data)
+        Some(inner.storage.main_mut())
+    }
+
+    /// The memory of a tensor on a GPU, to change in place; `None` where [`Tensor::data_mut`] is, and for main memory.
+    pub(crate) fn memory_mut(&mut self) -> Option<&cuda::Memory> {
+        Arc::get_mut(&mut self.0)?.storage.memory_mut()
     }
 
     /// The same values as a constant.
     pub fn detach(&self) -> Tensor {
-        if self.needs_grad() { Tensor::new(self.data().to_vec(), self.shape()) } else { self.clone() }
+        if self.needs_grad() { self.duplicate(false) } else { self.clone() }
     }
 
     /// A fresh leaf with the same values, for which a gradient is collected.
     pub fn leaf(&self) -> Tensor {
-        Tensor::parameter(self.data().to_vec(), self.shape())
+        self.duplicate(true)
+    }
+
+    /// The same values in memory of their own, on the same device.
+    fn duplicate(&self, needs_grad: bool) -> Tensor {
+        Tensor::build(self.0.storage.duplicate(), self.shape(), needs_grad, None)
     }
 
     /// The packed panels of this weight, made by `pack` at the first call; `None` if they were made for another instruction set.
@@ -217,7 +262,7 @@ impl Tensor {
     /// # Panics
     /// If the tensor is not a scalar.
     pub fn backward(&self, gradients: &mut Gradients) {
-        assert_eq!(self.data().len(), 1, "backward() starts at a scalar; use backward_from");
+        assert_eq!(self.elements(), 1, "backward() starts at a scalar; use backward_from");
         self.backward_from(Tensor::new(vec![1.0], self.shape()), gradients);
     }
 
@@ -230,7 +275,7 @@ impl Tensor {
         // An operation's id is larger than its inputs': the largest id first is a topological order.
         let mut pending: BTreeMap<u64, (Tensor, Tensor)> = BTreeMap::new();
         if self.needs_grad() {
-            pending.insert(self.0.id, (self.clone(), grad));
+            pending.insert(self.0.id, (self.clone(), brought_to(self, grad)));
         }
         while let Some((_, (tensor, grad))) = pending.pop_last() {
             let Some(record) = &tensor.0.record else {
@@ -244,6 +289,7 @@ impl Tensor {
                     continue;
                 };
                 debug_assert_eq!(grad.shape(), input.shape());
+                let grad = brought_to(input, grad);
                 let sum = match pending.remove(&input.0.id) {
                     Some((_, earlier)) => sum_into(earlier, &grad),
                     None => grad,
@@ -254,10 +300,29 @@ impl Tensor {
     }
 }
 
+/// Elements on the GPU, if there is one, wherever they were.
+fn beside(storage: Storage, gpu: Option<&'static cuda::Gpu>) -> Storage {
+    match (storage, gpu) {
+        (Storage::Main(data), Some(gpu)) => gpu.upload(&data[..]).into(),
+        (storage, _) => storage,
+    }
+}
+
+/// A gradient, brought to the GPU where its tensor is there.
+fn brought_to(tensor: &Tensor, grad: Tensor) -> Tensor {
+    match (cuda::of(&[tensor]), grad.storage()) {
+        (Some(gpu), Storage::Main(data)) => Tensor::constant(gpu.upload(&data[..]), grad.shape()),
+        _ => grad,
+    }
+}
+
 /// `a + b`, reusing the memory of `a` when nobody else holds it.
 fn sum_into(mut a: Tensor, b: &Tensor) -> Tensor {
+    if let Some(gpu) = cuda::of(&[&a, b]) {
+        return cuda::op::add_to(gpu, a, b);
+    }
     if a.data_mut().is_none() {
-        a = Tensor::new(a.data().to_vec(), a.shape());
+        a = a.duplicate(false);
     }
     let isa = Isa::current();
     let data = Shared::new(a.data_mut().expect("the only handle"));
@@ -303,8 +368,12 @@ impl Gradients {
     pub fn scale(&mut self, factor: f32) {
         let isa = Isa::current();
         for grad in self.0.values_mut() {
+            if let Some(gpu) = cuda::of(&[grad]) {
+                *grad = Tensor::constant(cuda::op::scaled(gpu, grad, factor), grad.shape());
+                continue;
+            }
             if grad.data_mut().is_none() {
-                *grad = Tensor::new(grad.data().to_vec(), grad.shape());
+                *grad = grad.duplicate(false);
             }
             let data = grad.data_mut().expect("the only handle");
             // SAFETY: exclusive borrow of the whole gradient.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use isogloss_engine::Tensor;
 use isogloss_engine::optim::{AdamW, Moments};
-use isogloss_engine::{Buffer, Tensor};
 use isogloss_model::{Checkpoint, read_metadata, write_safetensors};
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +78,7 @@ pub fn save<M: Trainable>(
     let weights = parameters.iter().map(|(name, t)| (format!("weight.{name}"), t.shape().to_vec(), t.data()));
     let moments = parameters.iter().zip(&optimizer.moments).flat_map(|((name, t), m)| {
         [("first", &m.first), ("second", &m.second)]
-            .map(|(kind, data)| (format!("{kind}.{name}"), t.shape().to_vec(), &data[..]))
+            .map(|(kind, moment)| (format!("{kind}.{name}"), t.shape().to_vec(), moment.data()))
     });
     let kept = kept.iter().map(|(name, t)| (name.clone(), t.shape().to_vec(), t.data()));
     Ok(write_safetensors(&checkpoint_path(out), weights.chain(moments).chain(kept), ("state", json))?)
@@ -117,9 +117,9 @@ pub fn load<M: Trainable>(
         let values = stored.take(&format!("weight.{name}"), &shape)?;
         parameter.data_mut().expect("a model just loaded is not shared").copy_from_slice(&values);
         if stored.has(&format!("first.{name}")) {
-            let first = Buffer::from(stored.take(&format!("first.{name}"), &shape)?);
-            let second = Buffer::from(stored.take(&format!("second.{name}"), &shape)?);
-            optimizer.moments.push(Moments { first, second });
+            let moment =
+                |kind: &str| Ok::<_, Error>(Tensor::new(stored.take(&format!("{kind}.{name}"), &shape)?, &shape));
+            optimizer.moments.push(Moments { first: moment("first")?, second: moment("second")? });
         }
     }
     for (n, (task, task_state)) in tasks.iter_mut().zip(std::mem::take(&mut state.tasks)).enumerate() {

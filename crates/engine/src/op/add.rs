@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
 
@@ -19,6 +20,9 @@ impl Backward for Add {
 /// If the shapes differ.
 pub fn add(a: &Tensor, b: &Tensor) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "add of different shapes");
+    if let Some(gpu) = cuda::of(&[a, b]) {
+        return Tensor::result(cuda::op::sum(gpu, a, b), a.shape(), &[a, b], Add);
+    }
     let isa = Isa::current();
     let mut out = Buffer::scratch(a.data().len());
     let shared = Shared::new(&mut out);

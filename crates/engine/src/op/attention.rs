@@ -6,6 +6,7 @@ use super::relative_positions::RelativePositions;
 use crate::buffer::Buffer;
 use crate::cpu::Isa;
 use crate::cpu::attention::{self as kernel, Bias, Head, Rows, Scratch};
+use crate::cuda;
 use crate::packed::Packed;
 use crate::parallel::{self, Shared};
 use crate::precision::Precision;
@@ -40,11 +41,16 @@ struct Distances {
     values: Vec<f32>,
 }
 
+/// The buckets of all distances within sequences of up to `longest` tokens, and the greatest distance.
+fn buckets_of(positions: RelativePositions, longest: usize) -> (Vec<usize>, usize) {
+    let centre = longest.saturating_sub(1);
+    let distances = -(centre as i64)..=centre as i64;
+    (distances.map(|distance| positions.bucket(distance)).collect(), centre)
+}
+
 impl Distances {
     fn new(table: &Tensor, heads: usize, longest: usize, positions: RelativePositions) -> Distances {
-        let centre = longest.saturating_sub(1);
-        let distances = -(centre as i64)..=centre as i64;
-        let buckets: Vec<usize> = distances.map(|distance| positions.bucket(distance)).collect();
+        let (buckets, centre) = buckets_of(positions, longest);
         let value = |head: usize, bucket: &usize| table.data()[bucket * heads + head];
         let values = (0..heads).flat_map(|head| buckets.iter().map(move |bucket| value(head, bucket))).collect();
         Distances { buckets, centre, values }
@@ -193,12 +199,20 @@ impl Backward for Op {
     }
 }
 
+/// The GPU that attends, where an input is on one and there are kernels for the width of the heads, which must divide the width of all.
+fn gpu_for(inputs: &[&Tensor], hidden: usize, heads: usize) -> Option<&'static cuda::Gpu> {
+    assert!(heads > 0 && hidden.is_multiple_of(heads), "attention: {heads} heads of {hidden}");
+    cuda::of(inputs).filter(|_| hidden <= heads * cuda::op::WIDEST_HEAD)
+}
+
 /// The result of `op`, whose normalisers are still to be made.
 fn attend(mut op: Op, inputs: &[&Tensor]) -> Tensor {
     let isa = Isa::current();
     let (heads, hidden, tokens) = (op.options.heads, op.hidden, op.queries.tokens());
     let (queries, keys) = (inputs[0], inputs[usize::from(op.cross)]);
-    assert!(heads > 0 && hidden.is_multiple_of(heads), "attention: {heads} heads of {hidden}");
+    if let (Some(gpu), None) = (gpu_for(inputs, hidden, heads), &op.distances) {
+        return cuda::op::attend(gpu, inputs, (&op.queries, &op.keys), op.options, op.precision, None);
+    }
     let mut out = Buffer::scratch(tokens * hidden);
     let mut log_sums = Buffer::scratch(tokens * heads);
     let (out_at, sums_at) = (Shared::new(&mut out), Shared::new(&mut log_sums));
@@ -258,8 +272,14 @@ pub fn biased_attention(
     let heads = options.heads;
     assert_eq!(table.shape(), [positions.buckets, heads], "attention: table of biases");
     let longest = (0..packed.len()).map(|s| packed.range(s).len()).max().unwrap_or(0);
-    let distances = Some(Distances::new(table, heads, longest, positions));
-    attend(Op { distances, ..self_attention(qkv, packed, options) }, &[qkv, table])
+    let op = self_attention(qkv, packed, options);
+    let inputs = [qkv, table];
+    if let Some(gpu) = gpu_for(&inputs, op.hidden, heads) {
+        let (buckets, centre) = buckets_of(positions, longest);
+        let biases = cuda::op::Biases { buckets: buckets.into_iter().map(|bucket| bucket as i32).collect(), centre };
+        return cuda::op::attend(gpu, &inputs, (packed, packed), options, op.precision, Some(&biases));
+    }
+    attend(Op { distances: Some(Distances::new(table, heads, longest, positions)), ..op }, &inputs)
 }
 
 /// `softmax(scale·QKᵀ)·V` of every head of every sequence of `queries`, with the keys and values of the same sequence of `keys`.

@@ -1,6 +1,7 @@
 //! Batch normalisation (Ioffe and Szegedy 2015), by the statistics of the rows themselves or by given ones.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 /// Mean and variance of every column.
@@ -20,6 +21,9 @@ impl ColumnStatistics {
 
     /// Mean and biased variance (the sum of squares divided by the number of rows) of `x: [m, n]`.
     fn of(x: &Tensor) -> ColumnStatistics {
+        if let Some(gpu) = cuda::of(&[x]) {
+            return cuda::op::column_statistics(gpu, x);
+        }
         let (m, n) = x.matrix();
         let mut mean = vec![0f64; n];
         for row in x.data().chunks_exact(n) {
@@ -76,8 +80,11 @@ fn normalize(
     own_statistics: bool,
 ) -> Tensor {
     let (m, n) = x.matrix();
-    assert!(m > 0 && gamma.data().len() == n && beta.data().len() == n, "batch_norm: {:?}", x.shape());
+    assert!(m > 0 && gamma.elements() == n && beta.elements() == n, "batch_norm: {:?}", x.shape());
     assert!(statistics.mean.len() == n && statistics.variance.len() == n, "batch_norm: statistics of other columns");
+    if let Some(gpu) = cuda::of(&[x, gamma, beta]) {
+        return cuda::op::batch_norm(gpu, x, statistics, [gamma, beta], eps, own_statistics);
+    }
     let inverse: Vec<f32> = statistics.variance.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
     let (mut normalized, mut out) = (Buffer::scratch(m * n), Buffer::scratch(m * n));
     for (at, x) in x.data().iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Selecting columns.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 struct Gather {
@@ -28,8 +29,11 @@ impl Backward for Gather {
 pub fn gather_columns(x: &Tensor, columns: &[usize]) -> Tensor {
     let (m, n) = x.matrix();
     assert!(columns.iter().all(|c| *c < n), "gather_columns: {columns:?} of {n}");
+    if let Some(gpu) = cuda::of(&[x]) {
+        return cuda::op::gather_columns(gpu, x, columns);
+    }
     let data: Vec<f32> = (0..m).flat_map(|row| columns.iter().map(move |c| x.data()[row * n + c])).collect();
-    Tensor::result(data.into(), &[m, columns.len()], &[x], Gather { columns: columns.to_vec() })
+    Tensor::result(Buffer::from(data), &[m, columns.len()], &[x], Gather { columns: columns.to_vec() })
 }
 
 #[cfg(test)]

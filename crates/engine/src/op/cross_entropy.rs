@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 /// Columns whose exponentials are summed in single precision; the sums of segments are joined in double.
@@ -67,6 +68,10 @@ pub fn cross_entropy(logits: &Tensor, labels: &[Option<usize>]) -> Tensor {
     let isa = Isa::current();
     let (m, n) = logits.matrix();
     assert!(labels.len() == m && labels.iter().flatten().all(|l| *l < n), "cross_entropy: labels of {m} rows of {n}");
+    if let Some(gpu) = cuda::of(&[logits]) {
+        let labels: Vec<i32> = labels.iter().map(|label| label.map_or(-1, |label| label as i32)).collect();
+        return cuda::op::cross_entropy(gpu, logits, &labels, None);
+    }
     let count = labels.iter().flatten().count().max(1);
     let mut slope = Buffer::zeros(m * n);
     let rows = slope.par_chunks_mut(n.max(1)).zip(logits.data().par_chunks(n.max(1))).zip(labels);

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
 
@@ -43,6 +44,9 @@ pub fn dot_rows(a: &Tensor, b: &Tensor) -> Tensor {
     let ((m, n), (all, width)) = (a.matrix(), b.matrix());
     assert!(n == width && m > 0 && all.is_multiple_of(m), "dot_rows: {:?} with {:?}", a.shape(), b.shape());
     let c = all / m;
+    if let Some(gpu) = cuda::of(&[a, b]) {
+        return cuda::op::dot_rows(gpu, a, b, c);
+    }
     let mut out = Buffer::scratch(all);
     let to = Shared::new(&mut out);
     parallel::blocks(m, ROW_BLOCK, |start, end| {

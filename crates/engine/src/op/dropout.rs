@@ -1,9 +1,11 @@
 //! Dropout keyed by sequence and position.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::packed::Packed;
 use crate::parallel::{self, Shared};
 use crate::random::{Dropout as Mask, Key};
+use crate::storage::Storage;
 use crate::tensor::{Backward, Tensor};
 
 struct Dropout {
@@ -12,7 +14,10 @@ struct Dropout {
 }
 
 impl Dropout {
-    fn apply(&self, x: &Tensor) -> Buffer {
+    fn apply(&self, x: &Tensor) -> Storage {
+        if let Some(gpu) = cuda::of(&[x]) {
+            return cuda::op::dropout(gpu, x, &self.packed, self.mask).into();
+        }
         let (_, width) = x.matrix();
         let mut out = Buffer::scratch(x.data().len());
         out.copy_from_slice(x.data());
@@ -25,13 +30,13 @@ impl Dropout {
                 self.mask.apply(key.derive(position as u64), row);
             }
         });
-        out
+        out.into()
     }
 }
 
 impl Backward for Dropout {
     fn backward(&self, _: &[Tensor], _: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
-        vec![Some(Tensor::new(self.apply(grad), grad.shape()))]
+        vec![Some(Tensor::constant(self.apply(grad), grad.shape()))]
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
 
@@ -49,6 +50,10 @@ pub fn embedding(tables: &[(&Tensor, &[u32])]) -> Tensor {
         assert_eq!((width, ids.len()), (d, first_ids.len()), "embedding: tables or ids of different sizes");
         assert!(ids.iter().all(|id| (*id as usize) < v), "embedding: an id is outside the table of {v} rows");
     }
+    let inputs: Vec<&Tensor> = tables.iter().map(|(table, _)| *table).collect();
+    if let Some(gpu) = cuda::of(&inputs) {
+        return cuda::op::embedding(gpu, tables);
+    }
     let t = first_ids.len();
     let mut out = Buffer::scratch(t * d);
     let shared = Shared::new(&mut out);
@@ -68,7 +73,6 @@ pub fn embedding(tables: &[(&Tensor, &[u32])]) -> Tensor {
             }
         }
     });
-    let inputs: Vec<&Tensor> = tables.iter().map(|(table, _)| *table).collect();
     Tensor::result(out, &[t, d], &inputs, Embedding { ids: tables.iter().map(|(_, ids)| ids.to_vec()).collect() })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::packed::Packed;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
@@ -47,6 +48,9 @@ pub fn embedding_bag(table: &Tensor, ids: &[u32], packed: &Packed) -> Tensor {
     let (v, d) = table.matrix();
     assert_eq!(ids.len(), packed.tokens(), "one id per token");
     assert!(ids.iter().all(|id| (*id as usize) < v), "embedding_bag: an id is outside the table of {v} rows");
+    if let Some(gpu) = cuda::of(&[table]) {
+        return cuda::op::bag(gpu, table, ids, packed);
+    }
     let mut out = Buffer::zeros(packed.len() * d);
     let shared = Shared::new(&mut out);
     parallel::blocks(packed.len(), 64, |start, end| {

@@ -3,6 +3,7 @@
 use super::linear::Activation;
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
 
@@ -12,6 +13,9 @@ struct Geglu {
 
 impl Backward for Geglu {
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
+        if let Some(gpu) = cuda::of(&[&inputs[0], grad]) {
+            return vec![Some(cuda::op::geglu_backward(gpu, &inputs[0], grad, self.tanh))];
+        }
         let isa = Isa::current();
         let (t, n) = grad.matrix();
         let mut out = Buffer::scratch(2 * t * n);
@@ -41,6 +45,9 @@ pub fn geglu(x: &Tensor, gelu: Activation) -> Tensor {
     let tanh = gelu == Activation::GeluTanh;
     let (t, double) = x.matrix();
     let n = double / 2;
+    if let Some(gpu) = cuda::of(&[x]) {
+        return Tensor::result(cuda::op::geglu(gpu, x, (t, n), tanh), &[t, n], &[x], Geglu { tanh });
+    }
     let mut out = Buffer::scratch(t * n);
     let shared = Shared::new(&mut out);
     parallel::blocks(t, 16, |start, end| {

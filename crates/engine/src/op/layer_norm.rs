@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
 
@@ -86,11 +87,14 @@ pub(super) fn column_totals(x: &[f32], rows: usize, n: usize) -> Vec<f32> {
 pub fn layer_norm(x: &Tensor, residual: Option<&Tensor>, gamma: &Tensor, beta: Option<&Tensor>, eps: f32) -> Tensor {
     let isa = Isa::current();
     let (t, n) = x.matrix();
-    assert_eq!(n, gamma.data().len(), "layer_norm: input {:?}, gamma {:?}", x.shape(), gamma.shape());
+    assert_eq!(n, gamma.elements(), "layer_norm: input {:?}, gamma {:?}", x.shape(), gamma.shape());
     assert!(residual.is_none_or(|r| r.shape() == x.shape()), "layer_norm: residual of another shape");
     let mut inputs = vec![x, gamma];
     inputs.extend(residual);
     inputs.extend(beta);
+    if let Some(gpu) = cuda::of(&inputs) {
+        return cuda::op::layer_norm(gpu, x, residual, gamma, beta, eps);
+    }
     let recording = Tensor::recording(&inputs);
     let mut out = Buffer::scratch(t * n);
     let mut sum = (recording && residual.is_some()).then(|| Buffer::scratch(t * n));

@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::cpu::gemm::{self, Product, View};
 use crate::cpu::{Isa, multiply, rows};
+use crate::cuda;
 use crate::parallel::{self, Shared};
 use crate::precision::Precision;
 use crate::product::{Factor, Panels, product, row_major, transposed};
@@ -155,6 +156,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
     assert_eq!(k, inner, "linear: input {:?}, weight {:?}", x.shape(), weight.shape());
     let mut inputs = vec![x, weight];
     inputs.extend(bias);
+    if let Some(gpu) = cuda::of(&inputs) {
+        return cuda::op::linear(gpu, x, weight, bias, activation);
+    }
     let recording = Tensor::recording(&inputs);
     let precision = if recording { weight.precision().with_gradient() } else { weight.precision() };
     let pack_weight = || Panels::new(isa, precision, (k, n), transposed(weight.data(), k));

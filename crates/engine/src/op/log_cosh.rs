@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 /// Elements that one task sums; the partial sums are added in order.
@@ -32,6 +33,9 @@ fn with_slope(x: f32) -> (f64, f32) {
 /// `Σ ln cosh x` over all elements → scalar. Since `softplus(x) + softplus(−x) = 2 ln 2 + 2 ln cosh(x/2)`, this is also what the
 /// two-sided softplus has above its minimum.
 pub fn log_cosh(x: &Tensor) -> Tensor {
+    if let Some(gpu) = cuda::of(&[x]) {
+        return cuda::op::log_cosh(gpu, x);
+    }
     let mut slope = Buffer::scratch(x.data().len());
     let blocks = slope.par_chunks_mut(BLOCK).zip(x.data().par_chunks(BLOCK));
     let sums: Vec<f64> = blocks

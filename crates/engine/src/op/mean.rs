@@ -1,6 +1,7 @@
 //! Mean of all elements.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 struct Mean;
@@ -17,7 +18,10 @@ impl Backward for Mean {
 /// # Panics
 /// If there is none.
 pub fn mean(x: &Tensor) -> Tensor {
-    assert!(!x.data().is_empty(), "mean of {:?}", x.shape());
+    assert!(x.elements() > 0, "mean of {:?}", x.shape());
+    if let Some(gpu) = cuda::of(&[x]) {
+        return cuda::op::mean(gpu, x);
+    }
     let sum: f64 = x.data().iter().map(|x| f64::from(*x)).sum();
     Tensor::result(Buffer::from(vec![(sum / x.data().len() as f64) as f32]), &[], &[x], Mean)
 }

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 /// Norms below this are taken as this, as in PyTorch's `normalize`.
@@ -35,6 +36,9 @@ impl Backward for Normalize {
 /// `x / max(‖x‖₂, 1e-12)` of every row of `x: [m, n]`.
 pub fn l2_normalize(x: &Tensor) -> Tensor {
     let isa = Isa::current();
+    if let Some(gpu) = cuda::of(&[x]) {
+        return cuda::op::l2_normalize(gpu, x);
+    }
     let (m, n) = x.matrix();
     let mut out = Buffer::scratch(m * n);
     out.copy_from_slice(x.data());

@@ -1,6 +1,7 @@
 //! One vector per sequence from its token vectors.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::packed::Packed;
 use crate::tensor::{Backward, Tensor};
 
@@ -60,6 +61,10 @@ pub fn pool(x: &Tensor, packed: &Packed, pooling: Pooling, skip: &[usize]) -> Te
     let (t, h) = x.matrix();
     assert_eq!(t, packed.tokens(), "pool: rows and tokens");
     let op = Pool { packed: packed.clone(), pooling, skip: skip.to_vec() };
+    if let Some(gpu) = cuda::of(&[x]) {
+        let ranges = (0..packed.len()).map(|s| op.taken(s).0).collect();
+        return cuda::op::pool(gpu, x, packed, ranges);
+    }
     let mut out = Buffer::zeros(packed.len() * h);
     for (s, to) in out.chunks_exact_mut(h).enumerate() {
         let (range, weight) = op.taken(s);

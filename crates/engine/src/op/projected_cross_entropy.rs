@@ -7,6 +7,7 @@ use super::linear::column_sums;
 use crate::buffer::Buffer;
 use crate::cpu::gemm::View;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::parallel::Shared;
 use crate::precision::Precision;
 use crate::product::{Panels, product, row_major, transposed};
@@ -78,6 +79,9 @@ fn in_blocks(
     assert!(targets.iter().all(|t| *t < n), "projected_cross_entropy: a target is not below {n}");
     let mut inputs = vec![hidden, weight];
     inputs.extend(bias);
+    if let Some(gpu) = cuda::of(&inputs).filter(|_| d > 0) {
+        return cuda::op::projected_cross_entropy(gpu, &inputs, targets, smoothing);
+    }
     let wanted = |t: &Tensor| (Tensor::recording(&inputs) && t.needs_grad()).then(|| Buffer::zeros(t.data().len()));
     let mut sums = Sums { hidden: wanted(hidden), weight: wanted(weight), bias: bias.and_then(wanted) };
     let forward = pack(isa, (d, n), transposed(weight.data(), d));

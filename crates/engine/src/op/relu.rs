@@ -1,12 +1,16 @@
 //! Rectified linear unit.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 struct Relu;
 
 impl Backward for Relu {
     fn backward(&self, _: &[Tensor], output: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
+        if let Some(gpu) = cuda::of(&[output, grad]) {
+            return vec![Some(cuda::op::relu_backward(gpu, output, grad))];
+        }
         let slope = |(y, d): (&f32, &f32)| if *y > 0.0 { *d } else { 0.0 };
         let data: Vec<f32> = output.data().iter().zip(grad.data()).map(slope).collect();
         vec![Some(Tensor::new(data, grad.shape()))]
@@ -15,6 +19,9 @@ impl Backward for Relu {
 
 /// `max(x, 0)`.
 pub fn relu(x: &Tensor) -> Tensor {
+    if let Some(gpu) = cuda::of(&[x]) {
+        return Tensor::result(cuda::op::relu(gpu, x), x.shape(), &[x], Relu);
+    }
     let data: Vec<f32> = x.data().iter().map(|x| x.max(0.0)).collect();
     Tensor::result(Buffer::from(data), x.shape(), &[x], Relu)
 }

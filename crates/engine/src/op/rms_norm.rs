@@ -3,6 +3,7 @@
 use super::layer_norm::{ROW_BLOCK, column_totals};
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
+use crate::cuda;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Backward, Tensor};
 
@@ -45,7 +46,10 @@ impl Backward for RmsNorm {
 pub fn rms_norm(x: &Tensor, gamma: &Tensor, eps: f32) -> Tensor {
     let isa = Isa::current();
     let (t, n) = x.matrix();
-    assert_eq!(n, gamma.data().len(), "rms_norm: input {:?}, gamma {:?}", x.shape(), gamma.shape());
+    assert_eq!(n, gamma.elements(), "rms_norm: input {:?}, gamma {:?}", x.shape(), gamma.shape());
+    if let Some(gpu) = cuda::of(&[x, gamma]) {
+        return cuda::op::rms_norm(gpu, x, gamma, eps);
+    }
     let (mut out, mut inverses) = (Buffer::scratch(t * n), Buffer::scratch(t));
     let (out_at, inverses_at) = (Shared::new(&mut out), Shared::new(&mut inverses));
     parallel::blocks(t, ROW_BLOCK, |start, end| {

@@ -1,8 +1,10 @@
 //! Rotary position embedding of queries and keys (Su et al. 2021), in the half-split layout of Hugging Face models.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::packed::Packed;
 use crate::parallel::{self, Shared};
+use crate::storage::Storage;
 use crate::tensor::{Backward, Tensor};
 
 struct Rotary {
@@ -13,12 +15,16 @@ struct Rotary {
 
 impl Rotary {
     /// Rotates queries and keys of `x: [tokens, 3·hidden]` by their position, or back by it.
-    fn rotate(&self, x: &Tensor, back: bool) -> Buffer {
+    fn rotate(&self, x: &Tensor, back: bool) -> Storage {
         let (_, three) = x.matrix();
         let hidden = three / 3;
         let width = hidden / self.heads;
         let half = width / 2;
         let longest = (0..self.packed.len()).map(|s| self.packed.range(s).len()).max().unwrap_or(0);
+        if let Some(gpu) = cuda::of(&[x]) {
+            let angles = self.angles(longest, half, false);
+            return cuda::op::rotate(gpu, x, &self.packed, self.heads, &angles, back).into();
+        }
         let angles = self.angles(longest, half, back);
         let mut out = Buffer::scratch(x.data().len());
         out.copy_from_slice(x.data());
@@ -36,7 +42,7 @@ impl Rotary {
                 }
             }
         });
-        out
+        out.into()
     }
 
     /// Sine and cosine of every position's angles.
@@ -55,7 +61,7 @@ impl Rotary {
 
 impl Backward for Rotary {
     fn backward(&self, _: &[Tensor], _: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
-        vec![Some(Tensor::new(self.rotate(grad, true), grad.shape()))]
+        vec![Some(Tensor::constant(self.rotate(grad, true), grad.shape()))]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Selecting and joining rows.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 struct Gather {
@@ -25,9 +26,13 @@ impl Backward for Gather {
 /// # Panics
 /// If a row is not below `m`.
 pub fn gather_rows(x: &Tensor, rows: &[usize]) -> Tensor {
-    let (_, n) = x.matrix();
+    let (m, n) = x.matrix();
+    assert!(rows.iter().all(|row| *row < m), "gather_rows: a row is not below {m}");
+    if let Some(gpu) = cuda::of(&[x]) {
+        return cuda::op::gather_rows(gpu, x, rows);
+    }
     let data: Vec<f32> = rows.iter().flat_map(|&r| &x.data()[r * n..(r + 1) * n]).copied().collect();
-    Tensor::result(data.into(), &[rows.len(), n], &[x], Gather { rows: rows.to_vec() })
+    Tensor::result(Buffer::from(data), &[rows.len(), n], &[x], Gather { rows: rows.to_vec() })
 }
 
 struct Concat;
@@ -53,6 +58,9 @@ pub fn concat_rows(parts: &[&Tensor]) -> Tensor {
     let (_, n) = parts[0].matrix();
     assert!(parts.iter().all(|p| p.matrix().1 == n), "concat_rows: widths differ");
     let rows = parts.iter().map(|p| p.matrix().0).sum();
+    if let Some(gpu) = cuda::of(parts) {
+        return cuda::op::concat_rows(gpu, parts, (rows, n));
+    }
     let mut data = Buffer::scratch(rows * n);
     let mut start = 0;
     for part in parts {

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 struct SoftmaxCrossEntropy {
@@ -29,6 +30,14 @@ pub fn softmax_cross_entropy(logits: &Tensor, targets: &[usize], excluded: Optio
     let (m, n) = logits.matrix();
     assert!(m > 0 && targets.len() == m, "one target per row");
     assert!(excluded.is_none_or(|e| e.len() == m * n), "one exclusion per logit");
+    if let Some(gpu) = cuda::of(&[logits]) {
+        let out = |row: usize, target: usize| excluded.is_some_and(|e| e[row * n + target]);
+        for (row, target) in targets.iter().enumerate() {
+            assert!(*target < n && !out(row, *target), "the target of row {row} is excluded");
+        }
+        let labels: Vec<i32> = targets.iter().map(|target| *target as i32).collect();
+        return cuda::op::cross_entropy(gpu, logits, &labels, excluded);
+    }
     let mut slope = Buffer::scratch(m * n);
     let mut losses = vec![0f64; m];
     let rows = slope.par_chunks_mut(n).zip(&mut losses).zip(logits.data().par_chunks(n)).enumerate();

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 struct SoftmaxDivergence {
@@ -38,6 +39,9 @@ fn log_softmax(x: &[f32]) -> Vec<f64> {
 pub fn softmax_divergence(p: &Tensor, q: &Tensor) -> Tensor {
     let (m, n) = p.matrix();
     assert!(m * n > 0 && q.matrix() == (m, n), "softmax_divergence: {:?} and {:?}", p.shape(), q.shape());
+    if let Some(gpu) = cuda::of(&[p, q]) {
+        return cuda::op::divergence(gpu, p, q);
+    }
     let mut slopes = [Buffer::scratch(m * n), Buffer::scratch(m * n)];
     let [at_p, at_q] = &mut slopes;
     let logits = p.data().par_chunks(n).zip(q.data().par_chunks(n));

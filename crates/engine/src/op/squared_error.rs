@@ -1,6 +1,7 @@
 //! Mean squared error.
 
 use crate::buffer::Buffer;
+use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
 struct SquaredError;
@@ -22,7 +23,10 @@ impl Backward for SquaredError {
 /// # Panics
 /// If the shapes differ or there is no element.
 pub fn mean_squared_error(a: &Tensor, b: &Tensor) -> Tensor {
-    assert!(a.shape() == b.shape() && !a.data().is_empty(), "mean_squared_error: {:?}, {:?}", a.shape(), b.shape());
+    assert!(a.shape() == b.shape() && a.elements() > 0, "mean_squared_error: {:?}, {:?}", a.shape(), b.shape());
+    if let Some(gpu) = cuda::of(&[a, b]) {
+        return cuda::op::squared_error(gpu, a, b);
+    }
     let sum: f64 = a.data().iter().zip(b.data()).map(|(x, y)| f64::from(x - y).powi(2)).sum();
     let value = Buffer::from(vec![(sum / a.data().len() as f64) as f32]);
     Tensor::result(value, &[], &[a, b], SquaredError)

@@ -1,0 +1,95 @@
+//! NVIDIA GPUs, by libraries that are loaded when one is asked for: the program is built without CUDA and starts without a GPU.
+//!
+//! Kernels lie in `kernels/`, in CUDA C; matrix products are cuBLASLt's. An operation that has kernels runs here if one of its inputs is here, and
+//! brings the others up; one that has none reads its inputs by [`Tensor::data`], which copies them down, and computes in main memory.
+
+mod arena;
+mod driver;
+mod error;
+mod layout;
+mod matmul;
+mod memory;
+mod module;
+pub(crate) mod op;
+
+use std::ops::Deref;
+
+pub use driver::Description;
+pub(crate) use driver::{Argument, Geometry, Gpu, THREADS, demand, gpu};
+pub use error::CudaError;
+pub(crate) use layout::{Layout, OnGpu};
+pub(crate) use memory::{Memory, Plain};
+pub use module::{CACHE_VARIABLE, compile_all};
+
+use crate::storage::Storage;
+use crate::tensor::Tensor;
+
+/// What there is to run on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The GPU.
+    pub gpu: Description,
+    /// Version of the kernels' compiler, NVRTC.
+    pub compiler: (i32, i32),
+    /// Version of cuBLASLt.
+    pub products: (usize, usize),
+}
+
+/// Looks for a GPU and the libraries that its use needs.
+///
+/// # Errors
+/// What is missing.
+pub fn report() -> Result<Report, CudaError> {
+    let gpu = gpu()?;
+    // SAFETY: the GPU was opened, so the library is there.
+    let version = unsafe { cudarc::cublaslt::sys::cublasLtGetVersion() };
+    let products = (version / 10_000, version / 100 % 100);
+    Ok(Report { gpu: gpu.description().clone(), compiler: module::compiler_version()?, products })
+}
+
+/// How often the process waited for a copy from the GPU to main memory, by [`Tensor::data`] for instance: each time the GPU ran out of work.
+///
+/// # Errors
+/// There is no GPU.
+pub fn copies_down() -> Result<u64, CudaError> {
+    Ok(gpu()?.copies_down())
+}
+
+/// The GPU that an operation on these inputs runs on.
+pub(crate) fn of(inputs: &[&Tensor]) -> Option<&'static Gpu> {
+    inputs.iter().find_map(|t| match t.storage() {
+        Storage::Main(_) => None,
+        Storage::Gpu(data) => Some(data.memory().gpu()),
+    })
+}
+
+/// An input on the GPU: where it was, or brought there for the operation.
+pub(crate) enum Operand<'a> {
+    There(&'a Memory),
+    Brought(Memory),
+}
+
+impl Deref for Operand<'_> {
+    type Target = Memory;
+
+    fn deref(&self) -> &Memory {
+        match self {
+            Operand::There(memory) => memory,
+            Operand::Brought(memory) => memory,
+        }
+    }
+}
+
+impl From<&Operand<'_>> for Argument {
+    fn from(operand: &Operand) -> Argument {
+        Argument::from(&**operand)
+    }
+}
+
+/// The elements of a tensor on the GPU.
+pub(crate) fn operand<'a>(gpu: &'static Gpu, t: &'a Tensor) -> Operand<'a> {
+    match t.storage() {
+        Storage::Main(data) => Operand::Brought(gpu.upload(&data[..])),
+        Storage::Gpu(data) => Operand::There(data.memory()),
+    }
+}
