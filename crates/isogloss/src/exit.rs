@@ -2,6 +2,7 @@
 //! for what `verify` finds to differ and `doctor` finds that should stop a run.
 
 use clap::error::ErrorKind;
+use isogloss_engine::cuda::CudaError;
 use std::fmt;
 use std::io;
 use std::panic;
@@ -44,7 +45,7 @@ pub fn code(result: thread::Result<anyhow::Result<()>>) -> ExitCode {
             eprintln!("error: {}", message(&error));
             ExitCode::from(if is_of_the_input(&error) { 2 } else { 1 })
         }
-        Err(_) => ExitCode::FAILURE,
+        Err(panic) => ExitCode::from(if panic.is::<CudaError>() { 2 } else { 1 }),
     }
 }
 
@@ -83,10 +84,14 @@ pub fn in_one_line(rendered: &str) -> String {
     message + "; --help tells more"
 }
 
-/// Says in one line that an invariant of ours broke; with RUST_BACKTRACE set, as Rust does.
+/// Says in one line that an invariant of ours broke, or that a GPU's memory is full; with RUST_BACKTRACE set, as Rust does.
 pub fn tell_panics_in_one_line() {
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         panic::set_hook(Box::new(|info| {
+            if let Some(error) = info.payload().downcast_ref::<CudaError>() {
+                eprintln!("error: {error}");
+                return;
+            }
             let info = info.to_string().replace('\n', " ");
             eprintln!("error: isogloss itself is at fault, please report it: {info}");
         }));

@@ -3,7 +3,7 @@
 use crate::exit::Fault;
 use isogloss_dense::calibration::Missing;
 use isogloss_dense::{EncodeOptions, Side};
-use isogloss_engine::Precision;
+use isogloss_engine::{DeviceChoice, Precision};
 use isogloss_ir::{Error, Lang};
 use isogloss_model::{BiEncoder, CALIBRATION_FILE, Overrides, Pooling};
 use std::fs;
@@ -29,6 +29,10 @@ pub struct ModelOptions {
     /// Number format of the products with the model's weights [default: f32, or that of the vectors searched].
     #[arg(long, value_name = "f32|bf16|int8")]
     pub precision: Option<Precision>,
+
+    /// Where the model runs: cuda is the first NVIDIA GPU that the driver shows, auto that GPU where it can be used.
+    #[arg(long, value_name = "auto|cpu|cuda", default_value_t)]
+    pub device: DeviceChoice,
 }
 
 impl ModelOptions {
@@ -39,6 +43,7 @@ impl ModelOptions {
             normalize: self.normalize,
             max_tokens: self.max_tokens,
             precision: self.precision,
+            device: self.device,
         }
     }
 }

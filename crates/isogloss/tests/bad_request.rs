@@ -45,6 +45,18 @@ fn command_lines() {
 }
 
 #[test]
+fn a_gpu_that_is_not_there() {
+    let sandbox = with_vectors();
+    refused(&sandbox, "encode s/model corpus.jsonl --out on-gpu --device cuda", &["--device cpu"]);
+    refused(&sandbox, "encode s/model corpus.jsonl --out on-gpu --device tpu", &["tpu", "auto, cpu, cuda"]);
+    sandbox
+        .write("gpu.toml", static_run("on-gpu", 1).replace("[model.new]", "[model]\ndevice = \"cuda\"\n[model.new]"));
+    refused(&sandbox, "train gpu.toml", &["--device cpu"]);
+    sandbox.ok("encode s/model corpus.jsonl --out on-gpu --device auto");
+    assert!(sandbox.ok("doctor --gpu").contains("no GPU can be used"));
+}
+
+#[test]
 fn places_that_are_taken_or_cannot_be() {
     let sandbox = with_vectors();
     sandbox.write("letters/letter", "dear");

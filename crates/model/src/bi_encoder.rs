@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use isogloss_dense::calibration::{Calibration, Missing};
 use isogloss_dense::{Encoder, EncoderError, Side, Vectors};
 use isogloss_engine::op::{self, Activation};
-use isogloss_engine::{Key, Packed, Precision, Tensor, no_grad, sequential};
+use isogloss_engine::{Device, DeviceChoice, Key, Packed, Precision, Tensor, no_grad, sequential};
 use isogloss_ir::Lang;
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::bert::Bert;
 use crate::config::{Activation as Inner, ArchitectureConfig};
 use crate::error::{Error, Result};
 use crate::folder::{DenseActivation, FolderLayout, read_calibration, write_calibration};
-use crate::layers::{Linear, Named, NamedMut, Source, Stack, precision_of, unstacked};
+use crate::layers::{Linear, Named, NamedMut, Source, Stack, device_of, move_to, precision_of, unstacked};
 use crate::masked_lm_head::MaskedLmHead;
 use crate::modern_bert::ModernBert;
 use crate::pooling::Pooling;
@@ -23,6 +23,9 @@ use crate::weights::{Checkpoint, write_safetensors};
 
 /// Tokens that one core encodes at once: enough for wide matrix products, few enough for its cache.
 const CHUNK_TOKENS: usize = 512;
+
+/// Tokens that a GPU encodes at once: enough to keep all of it at work.
+const GPU_CHUNK_TOKENS: usize = 1 << 14;
 
 /// What of the parameters is stored apart.
 const STACKS: &[Stack] = &[(".self.qkv.", &[".self.query.", ".self.key.", ".self.value."])];
@@ -55,6 +58,8 @@ pub struct Overrides {
     pub max_tokens: Option<usize>,
     /// In which format products with weights are computed; f32 if not given.
     pub precision: Option<Precision>,
+    /// Where the model runs.
+    pub device: DeviceChoice,
 }
 
 fn pooling_op(pooling: Pooling) -> op::Pooling {
@@ -133,6 +138,7 @@ impl BiEncoder {
         }
         let mut model = BiEncoder::from_layout(layout, &folder)?;
         model.set_precision(overrides.precision.unwrap_or_default());
+        model.set_device(overrides.device.open()?)?;
         Ok(model)
     }
 
@@ -161,14 +167,35 @@ impl BiEncoder {
         Ok(BiEncoder { tokenizer, backbone, dense, layout, calibration, missing })
     }
 
-    /// The model as saved in another folder, with this one's overrides gone but for the precision.
+    /// The model as saved in another folder, with this one's overrides gone but for precision and device.
     ///
     /// # Errors
     /// As [`BiEncoder::load`].
     pub fn reload(&self, folder: &Path) -> Result<BiEncoder> {
         let mut model = BiEncoder::from_layout(FolderLayout::read(folder, None)?, folder)?;
         model.set_precision(self.precision());
+        model.set_device(self.device())?;
         Ok(model)
+    }
+
+    /// Where the model runs.
+    pub fn device(&self) -> Device {
+        device_of(&self.parameters())
+    }
+
+    /// Moves the model. A calibration stays: it is of main memory in any case.
+    ///
+    /// # Errors
+    /// There is no such device, or the model's products are to be of int8, which a GPU has no kernels for here.
+    ///
+    /// # Panics
+    /// If a weight is shared, by a recorded operation say.
+    pub fn set_device(&mut self, device: Device) -> Result<()> {
+        let mut parameters = self.backbone.parameters_mut();
+        for (n, (linear, _)) in self.dense.iter_mut().enumerate() {
+            linear.parameters_mut(&format!("dense.{n}"), &mut parameters);
+        }
+        move_to(parameters, device)
     }
 
     /// In which format products with weights are computed.
@@ -336,21 +363,23 @@ impl BiEncoder {
         x
     }
 
-    /// Encodes tokenized texts, uncalibrated, over all cores: sorted by length, in chunks of a few hundred tokens, each on one core.
+    /// Encodes tokenized texts, uncalibrated, over all cores: sorted by length, in chunks of a few hundred tokens, each on one core; or in
+    /// larger chunks on a GPU.
     pub fn encode_tokens(&self, sequences: &[TokenIds]) -> Vectors {
         let dim = self.layout.dim();
         let mut order: Vec<usize> = (0..sequences.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(sequences[i].ids.len()));
-        let chunks = chunks(&order, sequences);
-        let encoded: Vec<Tensor> = chunks
-            .par_iter()
-            .with_max_len(1)
-            .map(|rows| {
-                let chunk: Vec<TokenIds> = rows.iter().map(|&i| sequences[i].clone()).collect();
-                let packed = Packed::new(chunk.iter().map(|s| s.ids.len()), 0);
-                sequential(|| no_grad(|| self.forward(&chunk, &packed, None)))
-            })
-            .collect();
+        let encode = |rows: &Vec<usize>| {
+            let chunk: Vec<TokenIds> = rows.iter().map(|&i| sequences[i].clone()).collect();
+            let packed = Packed::new(chunk.iter().map(|s| s.ids.len()), 0);
+            no_grad(|| self.forward(&chunk, &packed, None))
+        };
+        let on_gpu = self.device() == Device::Cuda;
+        let chunks = chunks(&order, sequences, if on_gpu { GPU_CHUNK_TOKENS } else { CHUNK_TOKENS });
+        let encoded: Vec<Tensor> = match on_gpu {
+            true => chunks.iter().map(encode).collect(),
+            false => chunks.par_iter().with_max_len(1).map(|rows| sequential(|| encode(rows))).collect(),
+        };
         let mut data = vec![0.0; sequences.len() * dim];
         for (rows, vectors) in chunks.iter().zip(&encoded) {
             for (&i, vector) in rows.iter().zip(vectors.data().chunks_exact(dim)) {
@@ -416,13 +445,13 @@ fn load_tokenizer(layout: &FolderLayout) -> Result<Tokenizer> {
     if layout.lowercase { tokenizer.lowercased() } else { Ok(tokenizer) }
 }
 
-/// Runs of `order` of at most [`CHUNK_TOKENS`] tokens, at least one sequence each.
-fn chunks(order: &[usize], sequences: &[TokenIds]) -> Vec<Vec<usize>> {
+/// Runs of `order` of at most `tokens` tokens, at least one sequence each.
+fn chunks(order: &[usize], sequences: &[TokenIds], tokens: usize) -> Vec<Vec<usize>> {
     let mut chunks: Vec<Vec<usize>> = Vec::new();
     let mut held = usize::MAX;
     for &i in order {
         let n = sequences[i].ids.len();
-        if held.saturating_add(n) > CHUNK_TOKENS {
+        if held.saturating_add(n) > tokens {
             chunks.push(Vec::new());
             held = 0;
         }

@@ -6,6 +6,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// No GPU can be used.
+    #[error(transparent)]
+    Gpu(#[from] isogloss_engine::cuda::CudaError),
+    /// Bytes are multiplied on the CPU alone.
+    #[error("int8 products are computed on the CPU only; take --precision bf16 or f32, or --device cpu")]
+    Int8OnGpu,
     /// The operating system refused.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {

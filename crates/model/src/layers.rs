@@ -1,9 +1,9 @@
 //! The layers that encoders are made of: parameters by name, and the operation on them.
 
 use isogloss_engine::op::{self, Activation};
-use isogloss_engine::{Buffer, Key, Precision, Tensor};
+use isogloss_engine::{Buffer, Device, Key, Precision, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::weights::Checkpoint;
 
 /// Standard deviation of fresh weights, as BERT's.
@@ -76,6 +76,22 @@ pub type NamedMut<'a> = Vec<(String, &'a mut Tensor)>;
 /// The precision that a model's parameters were given, all the same.
 pub(crate) fn precision_of(parameters: &Named) -> Precision {
     parameters.first().map_or_else(Precision::default, |(_, parameter)| parameter.precision())
+}
+
+/// Where a model's parameters are, all in the same place.
+pub(crate) fn device_of(parameters: &Named) -> Device {
+    parameters.first().map_or_else(Device::default, |(_, parameter)| parameter.device())
+}
+
+/// Moves a model's parameters.
+pub(crate) fn move_to(parameters: NamedMut, device: Device) -> Result<()> {
+    for (_, parameter) in parameters {
+        if device == Device::Cuda && parameter.precision() == Precision::Int8 {
+            return Err(Error::Int8OnGpu);
+        }
+        parameter.set_device(device)?;
+    }
+    Ok(())
 }
 
 /// An affine map.

@@ -8,7 +8,7 @@ mod prompt;
 
 use std::path::{Path, PathBuf};
 
-use isogloss_engine::{Key, Packed, Precision, Tensor, op};
+use isogloss_engine::{Device, Key, Packed, Precision, Tensor, op};
 use serde_json::json;
 
 pub use beam::Beams;
@@ -19,7 +19,7 @@ use crate::config::Mt5Config;
 use crate::error::{Error, Result};
 use crate::folder::{copy_tokenizer, write_folder, write_json};
 use crate::hub;
-use crate::layers::precision_of;
+use crate::layers::{device_of, move_to, precision_of};
 use crate::mt5::Mt5;
 use crate::tokens::{TokenIds, Tokenizer};
 use crate::weights::{Checkpoint, write_safetensors};
@@ -84,7 +84,19 @@ impl Seq2Seq {
     pub fn reload(&self, folder: &Path) -> Result<Seq2Seq> {
         let mut model = Seq2Seq::read(folder, self.max_tokens)?;
         model.set_precision(precision_of(&self.model.parameters()));
+        model.set_device(device_of(&self.model.parameters()))?;
         Ok(model)
+    }
+
+    /// Moves the model; at first it is in main memory.
+    ///
+    /// # Errors
+    /// There is no such device.
+    ///
+    /// # Panics
+    /// If a weight is shared, by a recorded operation say.
+    pub fn set_device(&mut self, device: Device) -> Result<()> {
+        move_to(self.model.parameters_mut(), device)
     }
 
     /// Changes the format in which products with weights are computed; at first it is f32.

@@ -1,10 +1,13 @@
 //! Encoders against tests/golden/encoder: token ids, hidden states and embeddings of every text, single and packed.
 
+#[path = "../../engine/tests/cuda_host/mod.rs"]
+mod cuda_host;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use isogloss_dense::{Encoder, Side};
-use isogloss_engine::{Isa, Packed, Precision, no_grad, with_isa};
+use isogloss_engine::{Device, Isa, Packed, Precision, no_grad, with_isa};
 use isogloss_model::{BiEncoder, Overrides, Pooling, TokenIds};
 use safetensors::SafeTensors;
 
@@ -152,6 +155,58 @@ fn pooled_embeddings_are_within_tolerance() {
             }
         }
     }
+}
+
+#[test]
+fn kernels_of_a_gpu_meet_the_same_tolerances() {
+    cuda_host::run_ignored();
+}
+
+#[test]
+#[ignore = "in a process of its own"]
+fn on_a_gpu_embeddings_are_within_tolerance() {
+    let texts = texts();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (name, base, tolerance) in MODELS {
+        let dir = folder(name, base);
+        let golden = Golden::read(name, "golden.safetensors");
+        let mut model = load(dir.path(), Some(Pooling::Mean), true);
+        model.set_device(Device::Cuda).unwrap();
+        let got = model.encode(&texts, Side::Doc).unwrap();
+        close(name, got.data(), &golden.floats("emb_mean_norm").0, tolerance);
+    }
+    // With dense layers, a prompt and another pooling.
+    for (name, base, tolerance) in &FOLDERS[2..] {
+        let (dir, texts) = (folder(name, base), &texts[..4]);
+        let mut model = BiEncoder::load(dir.path().to_str().unwrap(), &Overrides::default()).unwrap();
+        let expected = model.encode(texts, Side::Query).unwrap();
+        model.set_device(Device::Cuda).unwrap();
+        close(name, model.encode(texts, Side::Query).unwrap().data(), expected.data(), *tolerance);
+        model.set_device(Device::Cpu).unwrap();
+        assert_eq!(model.encode(texts, Side::Query).unwrap(), expected, "{name}: there and back");
+    }
+}
+
+#[test]
+#[ignore = "in a process of its own"]
+fn on_a_gpu_bf16_gives_nearly_the_same_vectors_and_int8_is_refused() {
+    let texts = texts();
+    let texts: Vec<&str> = texts.iter().take(8).map(String::as_str).collect();
+    let dir = folder("xlmr", "xlmr");
+    let mut model = load(dir.path(), Some(Pooling::Mean), true);
+    let exact = model.encode(&texts, Side::Doc).unwrap();
+    model.set_precision(Precision::Bf16);
+    model.set_device(Device::Cuda).unwrap();
+    let vectors = model.encode(&texts, Side::Doc).unwrap();
+    assert_ne!(vectors, exact);
+    for row in 0..vectors.len() {
+        let cosine = cosine(vectors.row(row), exact.row(row));
+        assert!(cosine >= 0.9999, "text {row}: cosine {cosine}");
+    }
+    model.set_device(Device::Cpu).unwrap();
+    model.set_precision(Precision::Int8);
+    let problem = model.set_device(Device::Cuda).unwrap_err().to_string();
+    assert!(problem.contains("--device cpu"), "{problem}");
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use isogloss_engine::Key;
 use isogloss_engine::optim::AdamW;
+use isogloss_engine::{Device, DeviceChoice, Key};
 use isogloss_ir::file_hash;
 use isogloss_model::{
     ArchitectureConfig, BertConfig, BertFamily, BiEncoder, FeedForward, FolderLayout, Mt5Config, Mt5Family, Overrides,
@@ -151,6 +151,7 @@ pub fn start_model(config: &RunConfig) -> Result<BiEncoder> {
         normalize: config.model.normalize,
         max_tokens: config.model.max_tokens,
         precision: None,
+        device: DeviceChoice::default(),
     };
     let mut model = match (&config.model.path, &config.model.new) {
         (Some(path), _) => BiEncoder::load(path, &overrides)?,
@@ -159,7 +160,13 @@ pub fn start_model(config: &RunConfig) -> Result<BiEncoder> {
     };
     model.set_prompts(config.model.query_prompt.as_deref(), config.model.passage_prompt.as_deref());
     model.set_precision(config.model.precision()?);
+    model.set_device(device(config)?)?;
     Ok(model)
+}
+
+/// Where a run is to train.
+fn device(config: &RunConfig) -> Result<Device> {
+    Ok(config.model.device()?.open().map_err(isogloss_model::Error::from)?)
 }
 
 /// The encoder–decoder that training starts from, with the prompt of its recipe, of several tasks that of the first.
@@ -179,6 +186,7 @@ fn start_generator(config: &RunConfig, tasks: &[TaskConfig]) -> Result<Seq2Seq> 
     });
     model.set_prompt(prompt);
     model.set_precision(config.model.precision()?);
+    model.set_device(device(config)?)?;
     Ok(model)
 }
 

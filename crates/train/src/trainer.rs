@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use isogloss_engine::optim::{AdamW, global_norm};
 use isogloss_engine::schedule::Schedule;
-use isogloss_engine::{Gradients, Key};
+use isogloss_engine::{Device, Gradients, Key};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -82,7 +82,7 @@ pub struct Trainer<M: Trainable> {
 }
 
 impl<M: Trainable> Trainer<M> {
-    /// Prepares a run, from its checkpoint if there is one. `tasks` are those of [`RunConfig::tasks`], in their order.
+    /// Prepares a run where its model is, from its checkpoint if there is one. `tasks` are those of [`RunConfig::tasks`], in their order.
     ///
     /// # Errors
     /// The development set or the checkpoint cannot be read, or the output directory not be written.
@@ -93,7 +93,11 @@ impl<M: Trainable> Trainer<M> {
         fingerprint: String,
     ) -> Result<Trainer<M>> {
         let mut optimizer = AdamW::new(config.optimizer.adamw());
+        let device = model.parameters().first().map_or_else(Device::default, |(_, parameter)| parameter.device());
         let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut tasks, &mut optimizer)?;
+        for (_, parameter) in checkpoint::parameters_mut(&mut model, &mut tasks) {
+            parameter.set_device(device).map_err(isogloss_model::Error::from)?;
+        }
         let (log, log_bytes) = open_log(&config, state.as_ref())?;
         Ok(Trainer {
             dev: M::dev(&config)?,

@@ -1,12 +1,15 @@
 //! Eight optimiser steps of a tiny XLM-R bi-encoder against tests/golden/training: losses, gradient norms, gradients and final weights,
 //! directly, with gradient caching and with accumulation.
 
+#[path = "../../engine/tests/cuda_host/mod.rs"]
+mod cuda_host;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use isogloss_engine::optim::{AdamW, AdamWConfig, global_norm};
 use isogloss_engine::schedule::{Decay, Schedule};
-use isogloss_engine::{Gradients, Key};
+use isogloss_engine::{Device, Gradients, Key};
 use isogloss_ir::Example;
 use isogloss_model::{BiEncoder, Overrides, Pooling};
 use isogloss_train::recipes::{Contrastive, ContrastiveConfig};
@@ -99,7 +102,7 @@ fn overrides() -> Overrides {
     Overrides { pooling: Some(Pooling::Mean), normalize: Some(false), max_tokens: None, ..Overrides::default() }
 }
 
-fn run(name: &str, decay: Decay, accumulation: usize, chunk_tokens: Option<usize>) {
+fn run(device: Device, name: &str, decay: Decay, accumulation: usize, chunk_tokens: Option<usize>) {
     let trajectory: Value = serde_json::from_slice(&fs::read(golden("trajectory.json")).unwrap()).unwrap();
     let hyper = &trajectory["hyper"];
     let number = |key: &str| hyper[key].as_f64().unwrap() as f32;
@@ -113,6 +116,7 @@ fn run(name: &str, decay: Decay, accumulation: usize, chunk_tokens: Option<usize
     };
     let dir = folder();
     let mut model = BiEncoder::load(dir.path().to_str().unwrap(), &overrides()).unwrap();
+    model.set_device(device).unwrap();
     let config = ContrastiveConfig {
         temperature: number("tau"),
         negatives: size("negatives"),
@@ -153,18 +157,29 @@ fn run(name: &str, decay: Decay, accumulation: usize, chunk_tokens: Option<usize
 
 #[test]
 fn direct_equals_the_oracle() {
-    run("linear_accum1", Decay::Linear, 1, None);
+    run(Device::Cpu, "linear_accum1", Decay::Linear, 1, None);
 }
 
 #[test]
 fn accumulated_equals_the_oracle() {
-    run("cosine_accum2", Decay::Cosine, 2, None);
+    run(Device::Cpu, "cosine_accum2", Decay::Cosine, 2, None);
 }
 
 #[test]
 fn cached_in_ragged_chunks_equals_the_oracle() {
     for chunk_tokens in [1, 17, 40] {
-        run("linear_accum1", Decay::Linear, 1, Some(chunk_tokens));
-        run("cosine_accum2", Decay::Cosine, 2, Some(chunk_tokens));
+        run(Device::Cpu, "linear_accum1", Decay::Linear, 1, Some(chunk_tokens));
+        run(Device::Cpu, "cosine_accum2", Decay::Cosine, 2, Some(chunk_tokens));
     }
+}
+
+#[test]
+fn kernels_of_a_gpu_equal_the_oracle() {
+    cuda_host::run_ignored();
+}
+
+#[test]
+#[ignore = "in a process of its own"]
+fn on_a_gpu_direct_equals_the_oracle() {
+    run(Device::Cuda, "linear_accum1", Decay::Linear, 1, None);
 }

@@ -1,11 +1,15 @@
 //! Properties that any recipe and model must have: every parameter moves, eight examples are learnt by heart, cached gradients are the direct ones.
 
+#[path = "../../engine/tests/cuda_host/mod.rs"]
+mod cuda_host;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use isogloss_dense::{Encoder, Side, translation_accuracy};
+use isogloss_engine::cuda::copies_down;
 use isogloss_engine::optim::{AdamW, AdamWConfig};
-use isogloss_engine::{Gradients, Isa, Key, Precision, with_isa};
+use isogloss_engine::{Device, Gradients, Isa, Key, Precision, with_isa};
 use isogloss_ir::Example;
 use isogloss_model::{BiEncoder, FolderLayout, Overrides, Pooling};
 use isogloss_train::recipes::{Contrastive, ContrastiveConfig};
@@ -131,6 +135,45 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
         })
     };
     assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn kernels_of_a_gpu_give_the_gradients_of_the_cpu() {
+    cuda_host::run_ignored();
+}
+
+#[test]
+#[ignore = "in a process of its own"]
+fn on_a_gpu_loss_and_gradients_are_those_of_the_cpu_with_dropout() {
+    for (name, precision, tolerance) in [
+        ("xlmr", Precision::F32, 1e-4),
+        ("bert", Precision::F32, 1e-4),
+        ("modernbert", Precision::F32, 1e-4),
+        ("xlmr", Precision::Bf16, 3e-2),
+    ] {
+        let mut model = fresh(name);
+        model.set_precision(precision);
+        let (expected_loss, expected) = gradients(&model, options(None, true));
+        let expected: Vec<Vec<f32>> =
+            model.parameters().iter().map(|(_, t)| expected.get(t).unwrap().data().to_vec()).collect();
+        model.set_device(Device::Cuda).unwrap();
+        for chunk_tokens in [None, Some(70)] {
+            let before = copies_down().unwrap();
+            let (loss, got) = gradients(&model, options(chunk_tokens, true));
+            let what = format!("{name} {precision} {chunk_tokens:?}");
+            assert_eq!(copies_down().unwrap() - before, 3, "{what}: nothing but the loss and its two terms comes down");
+            assert!((loss - expected_loss).abs() <= tolerance * expected_loss, "{what}: {loss} {expected_loss}");
+            for ((parameter, tensor), expected) in model.parameters().iter().zip(&expected) {
+                let got = got.get(tensor).unwrap();
+                assert_eq!(got.device(), Device::Cuda);
+                let largest = expected.iter().fold(1e-6f32, |m, x| m.max(x.abs()));
+                let error = got.data().iter().zip(expected).map(|(x, y)| (x - y).abs()).fold(0f32, f32::max) / largest;
+                // The gradient of a key bias is zero but for rounding.
+                let tolerance = if parameter.ends_with("qkv.bias") { 10.0 * tolerance } else { tolerance };
+                assert!(error <= tolerance, "{what} {parameter}: {error:e}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::model::positive;
 use crate::progress::Progress;
 use crate::sheet::{Form, Sheet};
 use isogloss_dense::Side;
+use isogloss_engine::cuda::{self, Report};
 use isogloss_ir::doctor::{self, Diagnosis, Finding, Kind, Limit, Options};
 use isogloss_ir::{Lang, doctor::Input as Data};
 use isogloss_model::{ArchitectureConfig, FolderLayout, Pooling, Tokenizer};
@@ -17,13 +18,17 @@ use std::path::{Path, PathBuf};
 /// What to examine, and for which model.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss doctor train.jsonl\n  isogloss doctor train.jsonl pairs.tsv --test xquad_r queries.tsv --json\n  isogloss doctor run.toml\n  isogloss doctor corpus.jsonl sw=queries.tsv qrels.tsv run.trec --model out/model --langs en,sw\n\nEvery finding names file, lines, how often, and the cure; docs/doctor.md lists all.\nExit code 0: nothing, or remarks only; 1: something that should stop a run; 2: a file could not be opened."
+    after_help = "Examples:\n  isogloss doctor train.jsonl\n  isogloss doctor train.jsonl pairs.tsv --test xquad_r queries.tsv --json\n  isogloss doctor run.toml\n  isogloss doctor corpus.jsonl sw=queries.tsv qrels.tsv run.trec --model out/model --langs en,sw\n  isogloss doctor --gpu\n\nEvery finding names file, lines, how often, and the cure; docs/doctor.md lists all.\nExit code 0: nothing, or remarks only; 1: something that should stop a run; 2: a file could not be opened."
 )]
 pub struct Args {
     /// Files and folders: training data, corpora, queries, translations, documents, qrels, runs, run files (.toml); LANG=FILE
     /// declares a language.
-    #[arg(required = true, value_name = "[LANG=]DATA")]
+    #[arg(required_unless_present = "gpu", value_name = "[LANG=]DATA")]
     data: Vec<Input>,
+
+    /// Say instead which GPU --device cuda would use, or why none.
+    #[arg(long, exclusive = true)]
+    gpu: bool,
 
     /// Data to test with, which no other data may hold; examined like the others.
     #[arg(long, num_args = 1.., value_name = "[LANG=]DATA")]
@@ -64,6 +69,9 @@ pub struct Args {
 
 /// Examines, prints, and fails where a run should be stopped.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if args.gpu {
+        return tell_gpu();
+    }
     let mut inputs = Vec::new();
     for (given, test) in args.data.iter().map(|data| (data, false)).chain(args.test.iter().map(|data| (data, true))) {
         match given.path.extension().is_some_and(|extension| extension == "toml") {
@@ -98,6 +106,27 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         0 => Ok(()),
         n => anyhow::bail!("{n} finding(s) that should stop a run; mend the data as told"),
     }
+}
+
+/// Prints what there is of a GPU and of the libraries that its use needs.
+fn tell_gpu() -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match cuda::report() {
+        Err(error) => writeln!(out, "no GPU can be used: {error}")?,
+        Ok(Report { gpu, compiler, products }) => {
+            let (major, minor) = gpu.capability;
+            let memory = gpu.memory as f64 / f64::from(1 << 30);
+            let cores = gpu.multiprocessors;
+            writeln!(
+                out,
+                "{}: compute capability {major}.{minor}, {cores} multiprocessors, {memory:.1} GiB",
+                gpu.name
+            )?;
+            let ((cuda, update), (rtc, rtc_minor), (lt, lt_minor)) = (gpu.driver, compiler, products);
+            writeln!(out, "driver for CUDA {cuda}.{update}, NVRTC {rtc}.{rtc_minor}, cuBLASLt {lt}.{lt_minor}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The data of a run, and what it is watched with as data to test with.

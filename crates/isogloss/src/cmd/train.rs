@@ -2,6 +2,7 @@
 
 use crate::progress::Progress;
 use anyhow::Context;
+use isogloss_engine::DeviceChoice;
 use isogloss_ir::Error;
 use isogloss_train::{Observer, RunConfig, StepLog};
 use std::fs;
@@ -24,6 +25,10 @@ pub struct Args {
     #[arg(long)]
     resume: bool,
 
+    /// Where to train, over what the run file says: cuda is the first NVIDIA GPU that the driver shows, auto that GPU where it can be used.
+    #[arg(long, value_name = "auto|cpu|cuda")]
+    device: Option<DeviceChoice>,
+
     /// Say what would be trained on and what it needs; train and write nothing.
     #[arg(long)]
     dry_run: bool,
@@ -35,7 +40,10 @@ pub struct Args {
 
 /// Trains and prints the model's folder, or prints what would be trained on.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let config = RunConfig::read(&args.run).map_err(|error| of_run_file(error, &args.run))?;
+    let mut config = RunConfig::read(&args.run).map_err(|error| of_run_file(error, &args.run))?;
+    if let Some(device) = args.device {
+        config.model.device = Some(device.to_string());
+    }
     let model = match args.resume && is_finished(&config)? {
         true => {
             eprintln!("note: the run is finished already");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use isogloss_engine::Precision;
+use isogloss_engine::{DeviceChoice, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::yes;
@@ -24,6 +24,8 @@ pub struct ModelConfig {
     pub max_tokens: Option<usize>,
     /// Format of the products with weights and of their gradients, f32 or bf16; f32 if not given. Weights and the optimiser's state are f32.
     pub precision: Option<String>,
+    /// Where the model is trained: cpu, cuda, or auto for a GPU where one can be used; cpu if not given.
+    pub device: Option<String>,
     /// Text put before every query.
     pub query_prompt: Option<String>,
     /// Text put before every passage.
@@ -75,6 +77,15 @@ impl ModelConfig {
         }
     }
 
+    /// Where the model is trained.
+    ///
+    /// # Errors
+    /// It is no device.
+    pub fn device(&self) -> Result<DeviceChoice> {
+        let choice = self.device.as_deref().map_or(Ok(DeviceChoice::default()), str::parse);
+        choice.map_err(|problem| Error::value("model.device", problem))
+    }
+
     /// Refuses what does not fit the recipes: `generates` says whether they train an encoder–decoder.
     pub(super) fn check(&self, generates: bool) -> Result<()> {
         match (&self.path, &self.new) {
@@ -85,6 +96,7 @@ impl ModelConfig {
             _ => {}
         }
         self.precision()?;
+        self.device()?;
         if let Some(new) = &self.new {
             if (new.architecture == Architecture::Mt5) != generates {
                 let problem = "mt5 goes with query_generation, and only that; change one of the two";

@@ -108,7 +108,7 @@ pub fn language(texts: &Tensor, english: &Tensor, other: &Tensor, options: Langu
             op::dot_rows(&op::gather_rows(&halved, &k), &op::gather_rows(&apart, &i))
         }
     };
-    let count = x.data().len();
+    let count = x.elements();
     assert!(count > 0, "language: no combination of a text and a pair");
     // softplus(x) + softplus(−x) = 2 ln 2 + 2 ln cosh(x/2)
     let (weight, minimum) = match options.reduction {

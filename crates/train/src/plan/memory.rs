@@ -59,8 +59,8 @@ impl Memory {
         walks: f64,
     ) -> Memory {
         let parameters = model.parameters();
-        let weights = F32 * (parameters.iter().map(|(_, t)| t.data().len()).sum::<usize>() + own) as u64;
-        let largest = F32 * parameters.iter().map(|(_, t)| t.data().len()).max().unwrap_or(0) as u64;
+        let weights = F32 * (parameters.iter().map(|(_, t)| t.elements()).sum::<usize>() + own) as u64;
+        let largest = F32 * parameters.iter().map(|(_, t)| t.elements()).max().unwrap_or(0) as u64;
         let chunked = tasks.iter().any(|task| task.data.drawn.tokens_at_once < task.data.drawn.tokens.largest);
         let another = if chunked || walks > 1.0 { largest } else { 0 };
         let most = |of: fn(&TaskPlan) -> usize| tasks.iter().map(of).max().unwrap_or(0) as u64;

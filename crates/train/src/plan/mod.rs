@@ -110,7 +110,7 @@ impl Plan {
             plans.push(TaskPlan { name, recipe, weight: of.weight, batches, data });
         }
         let elements = |parameters: &[(String, &isogloss_engine::Tensor)]| -> usize {
-            parameters.iter().map(|(_, tensor)| tensor.data().len()).sum()
+            parameters.iter().map(|(_, tensor)| tensor.elements()).sum()
         };
         let own: Vec<_> = tasks.iter().flat_map(|task| task.parameters()).collect();
         let walks: f64 = (0..plans.len()).map(|n| mixture.frequency(n)).sum::<f64>() * rounds as f64;

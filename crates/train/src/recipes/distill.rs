@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use isogloss_dense::{Encoder, Side};
 use isogloss_engine::op::{self, Activation};
-use isogloss_engine::{Key, Tensor};
+use isogloss_engine::{Device, Key, Tensor};
 use isogloss_ir::{Lang, Pair};
 use isogloss_model::BiEncoder;
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,15 @@ impl Distill {
         Ok(Distill { config, teacher, projection, remembered: HashMap::new() })
     }
 
+    /// The same with the teacher moved to where the student is.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn with_teacher_on(mut self, device: Device) -> Result<Distill> {
+        self.teacher.set_device(device)?;
+        Ok(self)
+    }
+
     /// Whether the student encodes the first texts of the pairs.
     fn needs_sources(&self) -> bool {
         self.config.both_sides || matches!(self.config.follow, Follow::Margin | Follow::Kl)
@@ -209,7 +218,7 @@ impl Recipe<2> for Distill {
 
     /// The teacher, and what it said.
     fn held_bytes(&self, rows: usize, _langs: usize) -> usize {
-        let teacher: usize = self.teacher.parameters().iter().map(|(_, tensor)| tensor.data().len()).sum();
+        let teacher: usize = self.teacher.parameters().iter().map(|(_, tensor)| tensor.elements()).sum();
         let remembered = if self.config.remember { rows * self.teacher.dim() } else { 0 };
         (teacher + remembered) * size_of::<f32>()
     }

@@ -170,7 +170,7 @@ pub(crate) fn task(run: &RunConfig, config: &TaskConfig, model: &BiEncoder, key:
             Ok(Box::new(Mlm::new(c.clone(), model, source(&sets, batch, key, read)?, weights)?))
         }
         RecipeConfig::Distill(c) => {
-            let recipe = Distill::new(c.clone(), model.layout().dim(), weights)?;
+            let recipe = Distill::new(c.clone(), model.layout().dim(), weights)?.with_teacher_on(model.device())?;
             embedding(config, recipe, vec![source(&sets, batch, key, load::pairs)?])
         }
         RecipeConfig::QueryGeneration(_) => Err(Error::value("recipe.name", NOT_TOGETHER)),

@@ -339,6 +339,7 @@ impl SelfTrainConfig {
             query_prompt: None,
             passage_prompt: None,
             precision: None,
+            device: None,
             dropout: true,
         };
         let (batch, optimizer) = (self.batch.clone(), self.optimizer.clone());

@@ -12,6 +12,7 @@ use crate::texts::Texts;
 use crate::words;
 use isogloss_dense::Side;
 use isogloss_dense::calibration::Missing;
+use isogloss_engine::DeviceChoice;
 use isogloss_train::{DataConfig, DevSet, EvaluateConfig};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -173,7 +174,7 @@ pub fn load(name: &str) -> anyhow::Result<Model> {
 }
 
 fn as_it_is() -> ModelOptions {
-    ModelOptions { pooling: None, normalize: None, max_tokens: None, precision: None }
+    ModelOptions { pooling: None, normalize: None, max_tokens: None, precision: None, device: DeviceChoice::default() }
 }
 
 fn uncalibrated() -> CalibrationOptions {
