@@ -119,9 +119,7 @@ fn embeddings_and_pooling() {
     for d in WIDTHS {
         let tables = [random(1, &[9, d]), random(2, &[50, d]), random(3, &[2, d])];
         let positions: Vec<u32> = (0..44).collect();
-        same("embedding", &tables, 1e-5, |x| {
-            op::embedding(&[(&x[0], &ids), (&x[1], &positions), (&x[2], &[1; 44])])
-        });
+        same("embedding", &tables, 1e-5, |x| op::embedding(&[(&x[0], &ids), (&x[1], &positions), (&x[2], &[1; 44])]));
         same("embedding of nothing", &tables[..1], 1e-6, |x| op::embedding(&[(&x[0], &[])]));
         same("bag", &tables[..1], 1e-5, |x| op::embedding_bag(&x[0], &ids, &packed));
         for pooling in [Pooling::Cls, Pooling::Mean, Pooling::Last] {

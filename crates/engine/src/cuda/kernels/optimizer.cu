@@ -25,21 +25,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum_squares(double *partia
     }
 }
 
-// norm[0] = √(Σ partial), factor[0] = min(1, largest/norm) where the norm is finite and else 0: what gradients are
-// multiplied by so that their norm is at most `largest`. One block.
-extern "C" __global__ void __launch_bounds__(THREADS)
-    clip_factor(float *factor, float *norm, const double *partial, int count, double largest) {
-    __shared__ double scratch[WARP];
-    double sum = 0.0;
-    for (int i = threadIdx.x; i < count; i += THREADS) sum += partial[i];
-    sum = sqrt(block_sum(sum, scratch));
-    if (threadIdx.x != 0) return;
-    norm[0] = static_cast<float>(sum);
-    factor[0] = !(sum < infinity()) ? 0.0f : sum > largest ? static_cast<float>(largest / sum) : 1.0f;
-}
-
-__device__ __forceinline__ void update(const Chunk *chunks, int count, float factor, float rate, float beta1,
-                                       float beta2, float eps, float c1, float c2) {
+// One update of every chunk, gradients times `factor` first; c1, c2 are the bias corrections 1/(1 − βᵗ).
+extern "C" __global__ void __launch_bounds__(THREADS) adamw(const Chunk *chunks, int count, float factor, float rate,
+                                                            float beta1, float beta2, float eps, float c1, float c2) {
     for (int i = blockIdx.x; i < count; i += gridDim.x) {
         const Chunk chunk = chunks[i];
         const bool whole = aligned(chunk.w) && aligned(chunk.m) && aligned(chunk.v) && aligned(chunk.g);
@@ -58,17 +46,4 @@ __device__ __forceinline__ void update(const Chunk *chunks, int count, float fac
                    }));
         }
     }
-}
-
-// One update of every chunk, gradients times `factor` first; c1, c2 are the bias corrections 1/(1 − βᵗ).
-extern "C" __global__ void __launch_bounds__(THREADS) adamw(const Chunk *chunks, int count, float factor, float rate,
-                                                            float beta1, float beta2, float eps, float c1, float c2) {
-    update(chunks, count, factor, rate, beta1, beta2, eps, c1, c2);
-}
-
-// As adamw, the factor read from the device (by[0] · factor), so that the host need not wait for the norm.
-extern "C" __global__ void __launch_bounds__(THREADS)
-    adamw_by(const Chunk *chunks, int count, const float *by, float factor, float rate, float beta1, float beta2,
-             float eps, float c1, float c2) {
-    update(chunks, count, by[0] * factor, rate, beta1, beta2, eps, c1, c2);
 }
