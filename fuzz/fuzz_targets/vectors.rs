@@ -6,8 +6,8 @@ mod seal;
 
 use folder::Folder;
 use isogloss_dense::{
-    Attributes, Hnsw, HnswOptions, Index, NpyFile, VectorStore, Vectors, build_hnsw, delete_rows, deleted_rows,
-    import_npy, write_attributes,
+    Attributes, Hnsw, HnswOptions, Index, VectorFile, VectorStore, Vectors, build_hnsw, delete_rows, deleted_rows,
+    import_vectors, write_attributes,
 };
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ static WHOLE: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
     npy.extend((0..120).flat_map(|i| ((i * 37 % 101) as f32 / 101.0).to_le_bytes()));
     let (file, place) = (folder.write("x.npy", &npy), folder.path().join("v"));
     let ids: Vec<String> = (0..40).map(|row| format!("d{row}")).collect();
-    import_npy(&NpyFile::open(&file).expect("good"), &ids, "x.npy", &place).expect("written");
+    import_vectors(&VectorFile::open(&file, None).expect("good"), &ids, "x.npy", &place).expect("written");
     let open = || Arc::new(VectorStore::open(&place).expect("good"));
     let options = HnswOptions { m: 3, ef_construction: 8, ..HnswOptions::default() };
     build_hnsw(&open(), &options, false, |_| ()).expect("built");

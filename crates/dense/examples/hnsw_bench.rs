@@ -1,7 +1,7 @@
 //! Times approximate search over stored vectors, for `benches/peers/hnsw.py`.
 //!
-//! `hnsw_bench import VECTORS.npy DIR` makes a store; `hnsw_bench build DIR m ef scalar threads` its index, and prints seconds and bytes;
-//! `hnsw_bench search DIR QUERIES.npy k threads OUT` prints the seconds of opening, then answers every `ef` on standard input by the seconds
+//! `hnsw_bench import VECTORS DIR` makes a store; `hnsw_bench build DIR m ef scalar threads` its index, and prints seconds and bytes;
+//! `hnsw_bench search DIR QUERIES k threads OUT` prints the seconds of opening, then answers every `ef` on standard input by the seconds
 //! of one round, the rows found being written to OUT as u32.
 
 use std::io::BufRead;
@@ -9,14 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use isogloss_dense::{Hnsw, HnswOptions, Index, NpyFile, VectorStore, build_hnsw, import_npy};
+use isogloss_dense::{Hnsw, HnswOptions, Index, VectorFile, VectorStore, build_hnsw, import_vectors};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn import(vectors: &Path, directory: &Path) -> Result<()> {
-    let file = NpyFile::open(vectors)?;
+    let file = VectorFile::open(vectors, None)?;
     let ids: Vec<String> = (0..file.len()).map(|row| row.to_string()).collect();
-    import_npy(&file, &ids, "bench", directory)?;
+    import_vectors(&file, &ids, "bench", directory)?;
     Ok(())
 }
 
@@ -38,7 +38,7 @@ fn build(directory: &Path, rest: &[String]) -> Result<()> {
 }
 
 fn search(directory: &Path, rest: &[String]) -> Result<()> {
-    let queries = NpyFile::open(Path::new(&rest[0]))?.read()?;
+    let queries = VectorFile::open(Path::new(&rest[0]), None)?.read()?;
     let (k, threads): (usize, usize) = (rest[1].parse()?, rest[2].parse()?);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let store = Arc::new(VectorStore::open(directory)?);

@@ -145,7 +145,7 @@ fn named(values: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{NpyFile, import_npy};
+    use crate::{VectorFile, import_vectors};
     use std::path::Path;
 
     fn store(directory: &Path) -> VectorStore {
@@ -157,7 +157,7 @@ mod tests {
         bytes.extend([1f32, 2.0, 3.0, 4.0].iter().flat_map(|x| x.to_le_bytes()));
         std::fs::write(&path, bytes).unwrap();
         let ids: Vec<String> = ["a", "b", "c", "d"].map(String::from).into();
-        import_npy(&NpyFile::open(&path).unwrap(), &ids, "x.npy", &directory.join("store")).unwrap();
+        import_vectors(&VectorFile::open(&path, None).unwrap(), &ids, "x.npy", &directory.join("store")).unwrap();
         VectorStore::open(&directory.join("store")).unwrap()
     }
 

@@ -353,9 +353,9 @@ pub enum Error {
         /// The id.
         id: String,
     },
-    /// A file of NumPy's format that cannot be read.
+    /// A file of vectors of another tool that cannot be read.
     #[error("{}: {problem}", path.display())]
-    Npy {
+    VectorFile {
         /// The file.
         path: PathBuf,
         /// What is wrong, and the cure.

@@ -8,19 +8,19 @@ use isogloss_ir::lock_folder;
 
 use crate::atomic_file::AtomicFile;
 use crate::ids::IdsWriter;
-use crate::manifest::{MANIFEST, Manifest, Plan, ShardEntry};
+use crate::manifest::{MANIFEST, Manifest, PLAN, Plan, ShardEntry};
 use crate::shard::{ShardWriter, map_file};
-use crate::{Error, FORMAT_VERSION, NpyFile, Result, Shard, Side, VectorStore};
+use crate::{Error, FORMAT_VERSION, Result, Shard, Side, VectorFile, VectorStore};
 
 /// Rows of a shard.
 const ROWS_PER_SHARD: usize = 65_536;
 
 /// Writes the rows of `vectors` as a store of docs in `directory`, which holds none yet, the first under the first of `ids`, and returns
-/// its manifest. `name` stands for the model.
+/// its manifest. `name` stands for the model. Where it fails, no file of it stays.
 ///
 /// # Errors
-/// More or fewer ids than rows, or one twice; a number that is not finite; a store that is there; whatever the disk fails with.
-pub fn import_npy(vectors: &NpyFile, ids: &[String], name: &str, directory: &Path) -> Result<Manifest> {
+/// More or fewer ids than rows, or one twice; what [`VectorFile::for_each_row`] fails with; a store that is there; whatever the disk fails with.
+pub fn import_vectors(vectors: &VectorFile, ids: &[String], name: &str, directory: &Path) -> Result<Manifest> {
     if vectors.len() != ids.len() {
         let (left, right) = (ids.len(), vectors.len());
         return Err(Error::Mismatch { what: "rows", left, left_of: "the ids", right, right_of: "the vectors" });
@@ -33,16 +33,16 @@ pub fn import_npy(vectors: &NpyFile, ids: &[String], name: &str, directory: &Pat
     }
     let plan = plan_of(vectors, name);
     plan.begin(directory)?;
-    let mut manifest = Manifest { plan, rows: vectors.len() as u64, shards: Vec::new() };
-    for start in (0..vectors.len()).step_by(ROWS_PER_SHARD) {
-        let end = vectors.len().min(start + ROWS_PER_SHARD);
-        manifest.shards.push(write_shard(vectors, ids, start..end, directory, manifest.shards.len())?);
-    }
-    manifest.write(directory)?;
-    Ok(manifest)
+    let mut shards = Shards { vectors, ids, directory, open: None, rows: 0, done: Vec::new() };
+    let written = shards.write().and_then(|()| {
+        let manifest = Manifest { plan, rows: ids.len() as u64, shards: shards.done.clone() };
+        manifest.write(directory)?;
+        Ok(manifest)
+    });
+    written.inspect_err(|_| shards.discard())
 }
 
-fn plan_of(vectors: &NpyFile, name: &str) -> Plan {
+fn plan_of(vectors: &VectorFile, name: &str) -> Plan {
     Plan {
         format_version: FORMAT_VERSION,
         model: name.to_owned(),
@@ -58,24 +58,57 @@ fn plan_of(vectors: &NpyFile, name: &str) -> Plan {
     }
 }
 
-fn write_shard(
-    vectors: &NpyFile,
-    ids: &[String],
-    rows: std::ops::Range<usize>,
-    directory: &Path,
-    number: usize,
-) -> Result<ShardEntry> {
-    let (name, ids_name) = names(number);
-    let mut shard = ShardWriter::create(&directory.join(&name), vectors.dtype(), vectors.dim())?;
-    let (mut writer, mut row) = (IdsWriter::new(), Vec::new());
-    for at in rows.clone() {
-        vectors.row(at, &mut row)?;
-        shard.push(&row)?;
-        writer.push(&ids[at])?;
+/// Shards that are being written from a file's rows.
+struct Shards<'a> {
+    vectors: &'a VectorFile,
+    ids: &'a [String],
+    directory: &'a Path,
+    open: Option<(ShardWriter, IdsWriter)>,
+    rows: usize,
+    done: Vec<ShardEntry>,
+}
+
+impl Shards<'_> {
+    fn write(&mut self) -> Result<()> {
+        let vectors = self.vectors;
+        vectors.for_each_row(|row| self.push(row))?;
+        self.close()
     }
-    let ids_xxh3 = writer.write(&directory.join(&ids_name))?;
-    shard.commit(ids_xxh3, 0)?;
-    entry(directory, name, ids_name)
+
+    fn push(&mut self, row: &[f32]) -> Result<()> {
+        if self.rows > 0 && self.rows.is_multiple_of(ROWS_PER_SHARD) {
+            self.close()?;
+        }
+        if self.open.is_none() {
+            let path = self.directory.join(names(self.done.len()).0);
+            let shard = ShardWriter::create(&path, self.vectors.dtype(), self.vectors.dim())?;
+            self.open = Some((shard, IdsWriter::new()));
+        }
+        let (shard, ids) = self.open.as_mut().expect("opened above");
+        shard.push(row)?;
+        ids.push(&self.ids[self.rows])?;
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if let Some((shard, ids)) = self.open.take() {
+            let (name, ids_name) = names(self.done.len());
+            let ids_xxh3 = ids.write(&self.directory.join(&ids_name))?;
+            shard.commit(ids_xxh3, 0)?;
+            self.done.push(entry(self.directory, name, ids_name)?);
+        }
+        Ok(())
+    }
+
+    /// Removes what was written, so that a corrected file can be brought to the same directory.
+    fn discard(&self) {
+        let written = (0..=self.done.len()).map(names).flat_map(|(vectors, ids)| [vectors, ids]);
+        for name in written.chain([PLAN.to_owned()]) {
+            // The error that led here is the one to report.
+            let _ = fs::remove_file(self.directory.join(name));
+        }
+    }
 }
 
 /// Adds the shards of `other` behind those of the store in `directory`, and returns the manifest that it ends with.

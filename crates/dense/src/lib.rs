@@ -19,6 +19,7 @@ mod import;
 mod manifest;
 mod npy;
 mod npy_read;
+mod parquet_read;
 mod progress;
 mod search;
 mod sections;
@@ -27,6 +28,7 @@ mod side;
 mod store;
 mod text;
 mod top_k;
+mod vector_file;
 mod vectors;
 
 pub use attributes::{Attributes, write_attributes};
@@ -38,10 +40,11 @@ pub use error::Error;
 pub use flat::{Flat, Index};
 pub use hnsw::{Hnsw, HnswOptions, HnswReport, Recall, Scalar, build_hnsw, delete_rows, deleted_rows};
 pub use ids::{Ids, RowIds};
-pub use import::{append_store, import_npy};
+pub use import::{append_store, import_vectors};
 pub use manifest::{FORMAT_VERSION, Manifest, Plan, ShardEntry};
 pub use npy::encode_to_npy;
 pub use npy_read::NpyFile;
+pub use parquet_read::{ParquetFile, panic_is_caught};
 pub use progress::Progress;
 pub use search::{Hits, Searcher};
 pub use shard::Shard;
@@ -49,6 +52,7 @@ pub use side::Side;
 pub use store::VectorStore;
 pub use text::Text;
 pub use top_k::{Neighbor, TopK};
+pub use vector_file::VectorFile;
 pub use vectors::{Vectors, VectorsView};
 
 /// What a fallible function of this crate returns.

@@ -6,7 +6,7 @@ use half::f16;
 use memmap2::Mmap;
 
 use crate::shard::map_file;
-use crate::{Dtype, Error, Result, Vectors};
+use crate::{Dtype, Error, Result};
 
 /// Rows of numbers in a file of NumPy's format, versions 1 to 3, memory-mapped.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl NpyFile {
     /// It is no such file, or of other numbers than little-endian f32 or f16, or not of rows one after the other, or cut short.
     pub fn open(path: &Path) -> Result<Self> {
         let map = map_file(path)?;
-        let bad = |problem: String| Error::Npy { path: path.to_owned(), problem };
+        let bad = |problem: String| Error::VectorFile { path: path.to_owned(), problem };
         let (header, start) = header(&map).map_err(bad)?;
         let (dtype, rows, dim) = parse(header).map_err(bad)?;
         let file = Self { map, path: path.to_owned(), start, rows, dim, dtype };
@@ -80,22 +80,9 @@ impl NpyFile {
             None => Ok(()),
             Some(at) => {
                 let problem = format!("row {row} holds {} at component {at}; make it finite", out[at]);
-                Err(Error::Npy { path: self.path.clone(), problem })
+                Err(Error::VectorFile { path: self.path.clone(), problem })
             }
         }
-    }
-
-    /// All rows.
-    ///
-    /// # Errors
-    /// A number that is not finite.
-    pub fn read(&self) -> Result<Vectors> {
-        let (mut all, mut row) = (Vec::with_capacity(self.rows * self.dim), Vec::new());
-        for at in 0..self.rows {
-            self.row(at, &mut row)?;
-            all.extend_from_slice(&row);
-        }
-        Vectors::new(self.dim, all)
     }
 }
 
@@ -142,6 +129,7 @@ fn parse(header: &str) -> std::result::Result<(Dtype, usize, usize), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{VectorFile, Vectors};
 
     fn npy(version: u8, dictionary: &str, numbers: &[u8]) -> Result<NpyFile> {
         let dir = tempfile::tempdir().unwrap();
@@ -166,7 +154,7 @@ mod tests {
             for (descr, numbers) in [("<f4", &f4), ("<f2", &f2)] {
                 let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2, 2), }}   \n");
                 let file = npy(version, &header, numbers).unwrap();
-                assert_eq!(file.read().unwrap(), Vectors::new(2, vec![1.0, -2.0, 0.5, 3.0]).unwrap());
+                assert_eq!(VectorFile::Npy(file).read().unwrap(), Vectors::new(2, vec![1.0, -2.0, 0.5, 3.0]).unwrap());
             }
         }
     }
@@ -174,7 +162,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_why() {
         let said = |header: &str, numbers: &[u8]| match npy(1, header, numbers) {
-            Ok(file) => file.read().unwrap_err().to_string(),
+            Ok(file) => VectorFile::Npy(file).read().unwrap_err().to_string(),
             Err(error) => error.to_string(),
         };
         let header = |descr: &str, order: &str, shape: &str| {

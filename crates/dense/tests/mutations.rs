@@ -4,8 +4,8 @@
 mod mutate;
 
 use isogloss_dense::{
-    Attributes, Hnsw, HnswOptions, Index, NpyFile, Result, Scalar, VectorStore, Vectors, build_hnsw, delete_rows,
-    deleted_rows, import_npy, write_attributes,
+    Attributes, Hnsw, HnswOptions, Index, Result, Scalar, VectorFile, VectorStore, Vectors, build_hnsw, delete_rows,
+    deleted_rows, import_vectors, write_attributes,
 };
 use mutate::{Random, replace, times};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ fn store(folder: &Path, scalar: Scalar) -> BTreeMap<PathBuf, Vec<u8>> {
     std::fs::write(folder.join("x.npy"), npy()).unwrap();
     let ids: Vec<String> = (0..ROWS).map(|row| format!("d{row}é")).collect();
     let place = folder.join("store");
-    import_npy(&NpyFile::open(&folder.join("x.npy")).unwrap(), &ids, "x.npy", &place).unwrap();
+    import_vectors(&VectorFile::open(&folder.join("x.npy"), None).unwrap(), &ids, "x.npy", &place).unwrap();
     let open = || Arc::new(VectorStore::open(&place).unwrap());
     let options = HnswOptions { m: 3, ef_construction: 10, scalar, ..HnswOptions::default() };
     build_hnsw(&open(), &options, false, |_| ()).unwrap();
@@ -160,7 +160,7 @@ fn damaged_arrays_never_panic() {
             }
         }
         replace(&path, &bytes);
-        if let Err(error) = NpyFile::open(&path).and_then(|file| file.read().map(drop)) {
+        if let Err(error) = VectorFile::open(&path, None).and_then(|file| file.read().map(drop)) {
             assert!(error.to_string().contains("x.npy"), "{error}");
         }
     }

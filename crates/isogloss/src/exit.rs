@@ -88,6 +88,9 @@ pub fn in_one_line(rendered: &str) -> String {
 pub fn tell_panics_in_one_line() {
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         panic::set_hook(Box::new(|info| {
+            if isogloss_dense::panic_is_caught() {
+                return;
+            }
             if let Some(error) = info.payload().downcast_ref::<CudaError>() {
                 eprintln!("error: {error}");
                 return;

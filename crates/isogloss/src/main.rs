@@ -18,6 +18,7 @@ mod sheet;
 mod stored;
 mod subword;
 mod texts;
+mod vector_file;
 mod words;
 
 use clap::Parser;

@@ -7,6 +7,7 @@ pub mod words;
 use crate::exit::Fault;
 use crate::input::Input;
 use crate::model::positive;
+use crate::vector_file::ColumnOptions;
 use isogloss_dense::Scalar;
 use isogloss_lexical::Profile;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 /// What is indexed, how, and where the index goes.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss index --bm25 corpus.jsonl --out words --analyzer lucene:te\n  isogloss index --bm25 vi=corpus/ --out words\n  isogloss index --bm25 corpus.jsonl --out words --analyzer lucene:te+subword:out/model\n  isogloss index vectors --hnsw\n  isogloss index vectors --hnsw --scalar f16 --m 32 --ef-construction 256 --rebuild\n  isogloss index vectors --hnsw --add more-vectors\n  isogloss index vectors --hnsw --vectors embeddings.npy --ids ids.txt\n  isogloss index vectors --attributes corpus.jsonl"
+    after_help = "Examples:\n  isogloss index --bm25 corpus.jsonl --out words --analyzer lucene:te\n  isogloss index --bm25 vi=corpus/ --out words\n  isogloss index --bm25 corpus.jsonl --out words --analyzer lucene:te+subword:out/model\n  isogloss index vectors --hnsw\n  isogloss index vectors --hnsw --scalar f16 --m 32 --ef-construction 256 --rebuild\n  isogloss index vectors --hnsw --add more-vectors\n  isogloss index vectors --hnsw --vectors embeddings.npy --ids ids.txt\n  isogloss index vectors --hnsw --vectors embeddings.parquet\n  isogloss index vectors --attributes corpus.jsonl"
 )]
 pub struct Args {
     /// Directory of vectors that `isogloss encode` wrote; its index lies beside them.
@@ -81,13 +82,17 @@ pub struct VectorArgs {
     #[arg(long, value_name = "FILE", requires = "hnsw", conflicts_with_all = ["vectors", "add", "rebuild"])]
     delete: Option<PathBuf>,
 
-    /// Vectors of another tool, to be brought to DIR first: a .npy file of float32 or float16, one a row.
-    #[arg(long, value_name = "FILE.npy", requires = "hnsw", requires = "ids")]
+    /// Vectors of another tool, to be brought to DIR first, one a row: a .npy file of float32 or float16, or a Parquet file with a column of
+    /// lists of those or of float64.
+    #[arg(long, value_name = "FILE", requires = "hnsw")]
     vectors: Option<PathBuf>,
 
-    /// The ids of those vectors, one a line.
+    /// The ids of those vectors, one a line; for Parquet in place of its column of ids.
     #[arg(long, value_name = "FILE", requires = "vectors")]
     ids: Option<PathBuf>,
+
+    #[command(flatten)]
+    columns: ColumnOptions,
 
     /// The corpus of the vectors: its languages and the `metadata` of its JSON lines are stored beside them, for `search --where`.
     #[arg(long, value_name = "CORPUS", requires = "directory")]

@@ -23,11 +23,11 @@ use std::sync::Arc;
 /// What is searched, for what, and where the run goes.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10\n  isogloss search --model out/model --corpus vectors --hnsw --ef 128 --where lang=sw --queries queries.jsonl\n  isogloss search --corpus vectors --hnsw --query-vectors queries.npy --query-ids ids.txt\n  isogloss search --bm25 words --queries queries.tsv --out run.trec\n  isogloss search --hybrid --bm25 words --model out/model --corpus vectors --queries queries.jsonl --out run.trec"
+    after_help = "Examples:\n  isogloss search --model out/model --corpus vectors --queries queries.jsonl --out run.trec\n  isogloss search --model out/model --corpus corpus.jsonl --queries queries.tsv --k 10\n  isogloss search --model out/model --corpus vectors --hnsw --ef 128 --where lang=sw --queries queries.jsonl\n  isogloss search --corpus vectors --hnsw --query-vectors queries.npy --query-ids ids.txt\n  isogloss search --corpus vectors --hnsw --query-vectors queries.parquet\n  isogloss search --bm25 words --queries queries.tsv --out run.trec\n  isogloss search --hybrid --bm25 words --model out/model --corpus vectors --queries queries.jsonl --out run.trec"
 )]
 pub struct Args {
     /// A model folder, or the name of a model in the local cache.
-    #[arg(long, required_unless_present_any = ["bm25", "query_vectors"])]
+    #[arg(long, required_unless_present_any = ["bm25", "vectors"])]
     model: Option<String>,
 
     /// Vectors that `isogloss encode` wrote, or a corpus, which is encoded first. LANG=FILE declares the language of
@@ -36,7 +36,7 @@ pub struct Args {
     corpus: Option<Input>,
 
     /// Queries: a file or a folder in the BEIR layout. LANG=FILE declares the language of queries that name none.
-    #[arg(long, value_name = "FILE", required_unless_present = "query_vectors")]
+    #[arg(long, value_name = "FILE", required_unless_present = "vectors")]
     queries: Option<Input>,
 
     /// Documents per query.

@@ -6,7 +6,7 @@ use crate::model::normalized;
 use crate::progress::Progress;
 use crate::stored::read_ids;
 use isogloss_dense::{
-    HnswOptions, HnswReport, NpyFile, VectorStore, append_store, build_hnsw, delete_rows, import_npy, write_attributes,
+    HnswOptions, HnswReport, VectorStore, append_store, build_hnsw, delete_rows, import_vectors, write_attributes,
 };
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 /// Does what is asked of the directory and prints it.
 pub fn run(directory: &Path, args: &VectorArgs) -> anyhow::Result<()> {
-    if let (Some(vectors), Some(ids)) = (&args.vectors, &args.ids) {
-        import(vectors, ids, directory)?;
+    if let Some(vectors) = &args.vectors {
+        import(vectors, args, directory)?;
     }
     if let Some(other) = &args.add {
         let other = VectorStore::open(other)?;
@@ -41,11 +41,11 @@ pub fn run(directory: &Path, args: &VectorArgs) -> anyhow::Result<()> {
 }
 
 /// Brings vectors of another tool into a store.
-fn import(vectors: &Path, ids: &Path, directory: &Path) -> anyhow::Result<()> {
+fn import(vectors: &Path, args: &VectorArgs, directory: &Path) -> anyhow::Result<()> {
     check_ours(directory, "plan.json")?;
-    let file = NpyFile::open(vectors)?;
+    let (file, ids) = args.columns.open(vectors, args.ids.as_deref(), "--ids")?;
     let name = vectors.file_name().unwrap_or_default().to_string_lossy();
-    let manifest = import_npy(&file, &read_ids(ids)?, &name, directory)?;
+    let manifest = import_vectors(&file, &ids, &name, directory)?;
     eprintln!("{} vectors of {} numbers", manifest.rows, manifest.plan.dim);
     Ok(())
 }

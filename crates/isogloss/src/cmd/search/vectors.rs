@@ -3,8 +3,9 @@
 use super::{Args, write};
 use crate::exit::Fault;
 use crate::model::positive;
-use crate::stored::{is_vectors, read_ids};
-use isogloss_dense::{Attributes, Error, Flat, Hnsw, Index, NpyFile, VectorStore, Vectors, deleted_rows};
+use crate::stored::is_vectors;
+use crate::vector_file::ColumnOptions;
+use isogloss_dense::{Attributes, Error, Flat, Hnsw, Index, VectorStore, Vectors, deleted_rows};
 use isogloss_ir::Run;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -29,13 +30,17 @@ pub struct VectorOptions {
     #[arg(long = "where", value_name = "KEY=VALUE", requires = "corpus")]
     only: Vec<Condition>,
 
-    /// Queries as vectors of another tool, in place of --model and --queries: a .npy file of float32 or float16, one a row.
-    #[arg(long, value_name = "FILE.npy", requires = "query_ids", requires = "corpus", conflicts_with_all = ["model", "queries", "bm25"])]
+    /// Queries as vectors of another tool, in place of --model and --queries, one a row: a .npy file of float32 or float16, or a Parquet file
+    /// with a column of lists of those or of float64.
+    #[arg(id = "vectors", long = "query-vectors", value_name = "FILE", requires = "corpus", conflicts_with_all = ["model", "queries", "bm25"])]
     pub query_vectors: Option<PathBuf>,
 
-    /// The ids of those queries, one a line.
-    #[arg(long, value_name = "FILE", requires = "query_vectors")]
+    /// The ids of those queries, one a line; for Parquet in place of its column of ids.
+    #[arg(id = "ids", long = "query-ids", value_name = "FILE", requires = "vectors")]
     query_ids: Option<PathBuf>,
+
+    #[command(flatten)]
+    columns: ColumnOptions,
 }
 
 /// A key and a value.
@@ -95,8 +100,9 @@ pub fn run(vectors: &Path, args: &Args) -> anyhow::Result<()> {
     if !is_vectors(corpus) {
         return Err(Fault::new(corpus, "holds no vectors; encode or index it first").into());
     }
-    let ids = read_ids(args.vectors.query_ids.as_deref().expect("required with query_vectors"))?;
-    let queries = NpyFile::open(vectors)?.read()?;
+    let given = &args.vectors;
+    let (file, ids) = given.columns.open(vectors, given.query_ids.as_deref(), "--query-ids")?;
+    let queries = file.read()?;
     let store = Arc::new(VectorStore::open(corpus)?);
     let fits = |what, left, left_of, right, right_of| match left == right {
         true => Ok(()),
