@@ -4,8 +4,8 @@
 mod mutate;
 
 use isogloss_dense::{
-    Attributes, Hnsw, HnswOptions, Index, Result, Scalar, VectorFile, VectorStore, Vectors, build_hnsw, delete_rows,
-    deleted_rows, import_vectors, write_attributes,
+    Attributes, Hnsw, HnswOptions, Index, NpyFile, Result, Scalar, VectorFile, VectorStore, Vectors, build_hnsw,
+    delete_rows, deleted_rows, import_vectors, write_attributes,
 };
 use mutate::{Random, replace, times};
 use std::collections::BTreeMap;
@@ -160,7 +160,7 @@ fn damaged_arrays_never_panic() {
             }
         }
         replace(&path, &bytes);
-        if let Err(error) = VectorFile::open(&path, None).and_then(|file| file.read().map(drop)) {
+        if let Err(error) = NpyFile::open(&path).and_then(|file| VectorFile::Npy(file).read().map(drop)) {
             assert!(error.to_string().contains("x.npy"), "{error}");
         }
     }

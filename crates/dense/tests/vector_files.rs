@@ -1,9 +1,13 @@
 //! The same rows in files of every tool, and files that must be refused (`tests/golden/vector_files`); damage of any kind.
 
+#[path = "../../../tests/mutate.rs"]
+mod mutate;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use isogloss_dense::{Dtype, Result, VectorFile, Vectors};
+use mutate::{Random, replace, times};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/vector_files").join(name)
@@ -108,27 +112,6 @@ fn what_cannot_be_read_names_file_column_row_and_cure() {
     assert!(read(&folder.path().join("none"), None, None).is_err());
 }
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((self.0 >> 33) as usize) % n.max(1)
-    }
-
-    fn mutate(&mut self, bytes: &mut Vec<u8>) {
-        // Half of all damage to the last kilobyte, where the columns and their places are told.
-        let tail = bytes.len().saturating_sub(1024) * self.below(2);
-        let at = tail + self.below(bytes.len() - tail);
-        match self.below(5) {
-            0 => bytes.truncate(at),
-            1 => drop(bytes.drain(at..(at + 1 + self.below(4)).min(bytes.len()))),
-            2 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][self.below(5)],
-            _ => bytes[at] ^= 1 << self.below(8),
-        }
-    }
-}
-
 #[test]
 fn damage_at_which_the_parquet_crate_panics_is_an_error() {
     // The lowest bit of a number, as Thrift writes it, is its sign: one of these makes a column begin before the file.
@@ -138,7 +121,7 @@ fn damage_at_which_the_parquet_crate_panics_is_an_error() {
     let errors = (whole.len() - 700..whole.len()).filter_map(|at| {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
-        fs::write(&path, bytes).unwrap();
+        replace(&path, &bytes);
         read(&path, None, None).err().map(|e| e.to_string())
     });
     let errors: Vec<String> = errors.collect();
@@ -152,7 +135,6 @@ fn damage_is_an_error_or_other_rows_and_never_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.parquet");
     let (mut random, mut refused, mut all) = (Random(11), 0, 0);
-    let rounds = std::env::var("ISOGLOSS_MUTATIONS").map_or(150, |n| n.parse().unwrap());
     for name in [
         "pyarrow",
         "pyarrow_fixed",
@@ -164,14 +146,17 @@ fn damage_is_an_error_or_other_rows_and_never_a_panic() {
         "pandas",
     ] {
         let whole = fs::read(golden(&format!("{name}.parquet"))).unwrap();
-        for _ in 0..rounds {
+        for _ in 0..150 * times() {
             let mut bytes = whole.clone();
             for _ in 0..=random.below(3) {
-                if !bytes.is_empty() {
-                    random.mutate(&mut bytes);
+                // Half of it to the last kilobyte, where the columns and their places are told.
+                let (from, to) = (bytes.len().saturating_sub(1024) * random.below(2), bytes.len());
+                match random.below(4) {
+                    0 => random.mutate(&mut bytes, &[]),
+                    _ => random.mutate_numbers(&mut bytes, from, to),
                 }
             }
-            fs::write(&path, &bytes).unwrap();
+            replace(&path, &bytes);
             all += 1;
             match read(&path, None, None) {
                 Ok((rows, ids)) => assert!(rows.len() == ids.len() && rows.data().iter().all(|x| x.is_finite())),
