@@ -3,6 +3,7 @@
 mod batch;
 mod columns;
 mod guard;
+mod pages;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -10,7 +11,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use parquet::basic::Compression;
-use parquet::column::reader::ColumnReader;
+use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::{Dtype, Error, Result};
@@ -18,6 +19,7 @@ use batch::{Batch, read_ids};
 use columns::{IdColumn, VectorColumn};
 use guard::guarded;
 pub use guard::panic_is_caught;
+use pages::Pages;
 
 /// Rows decoded at once.
 const BATCH: usize = 256;
@@ -188,8 +190,10 @@ impl ParquetFile {
     }
 
     fn column_reader(&self, group: usize, leaf: usize) -> Result<ColumnReader> {
-        let reader = guarded(|| self.reader.get_row_group(group)?.get_column_reader(leaf));
-        reader.map_err(|e| self.bad(damaged(&e)))
+        let column = self.reader.metadata().row_group(group).column(leaf).column_descr_ptr();
+        let pages = guarded(|| self.reader.get_row_group(group)?.get_column_page_reader(leaf));
+        let pages = pages.map_err(|e| self.bad(damaged(&e)))?;
+        Ok(get_column_reader(column.clone(), Box::new(Pages::new(pages, &column))))
     }
 
     fn check_compression(&self, leaf: usize, name: &str) -> Result<()> {
