@@ -17,22 +17,22 @@ impl Pages {
         Self { inner, levels: [column.max_rep_level() > 0, column.max_def_level() > 0] }
     }
 
-    /// The values of a data page, how many it has, and their encoding.
-    fn values<'a>(&self, page: &'a Page) -> Option<(&'a [u8], u32, Encoding)> {
+    /// The values of a data page, and how many it says that it has; `None` where its levels do not lie in it.
+    fn values<'a>(&self, page: &'a Page) -> Option<(&'a [u8], u32)> {
         match page {
-            Page::DataPage { buf, num_values, encoding, .. } => {
+            Page::DataPage { buf, num_values, .. } => {
                 let mut rest: &[u8] = buf;
                 for _ in self.levels.iter().filter(|there| **there) {
                     let (length, behind) = rest.split_first_chunk::<4>()?;
                     rest = behind.get(u32::from_le_bytes(*length) as usize..)?;
                 }
-                Some((rest, *num_values, *encoding))
+                Some((rest, *num_values))
             }
-            Page::DataPageV2 { buf, num_values, encoding, def_levels_byte_len, rep_levels_byte_len, .. } => {
+            Page::DataPageV2 { buf, num_values, def_levels_byte_len, rep_levels_byte_len, .. } => {
                 let levels = def_levels_byte_len.checked_add(*rep_levels_byte_len)?;
-                Some((buf.get(levels as usize..)?, *num_values, *encoding))
+                Some((buf.get(levels as usize..)?, *num_values))
             }
-            Page::DictionaryPage { encoding, .. } => Some((&[], 0, *encoding)),
+            Page::DictionaryPage { .. } => Some((&[], 0)),
         }
     }
 
@@ -44,7 +44,7 @@ impl Pages {
             Encoding::DELTA_BYTE_ARRAY => 2,
             _ => return true,
         };
-        let Some((mut bytes, most, _)) = self.values(page) else { return false };
+        let Some((mut bytes, most)) = self.values(page) else { return false };
         (0..streams).all(|_| skip_numbers(&mut bytes, u64::from(most)).is_some())
     }
 }
