@@ -143,9 +143,9 @@ pub fn accumulate<R: Recipe<GROUPS>, const GROUPS: usize>(
                 no_grad(|| chunks.iter().map(|rows| texts.encode(model, rows.clone(), dropout)).collect());
             let leaf = op::concat_rows(&parts.iter().collect::<Vec<_>>()).leaf();
             let loss = recipe.loss(batch, options.key, texts.split(&leaf));
-            let mut at_embeddings = Gradients::default();
-            op::scale(&loss.total, options.weight).backward(&mut at_embeddings);
-            if let Some(grad) = at_embeddings.take(&leaf) {
+            // The recipe's own weights get their gradients here, the encoder's below.
+            op::scale(&loss.total, options.weight).backward(gradients);
+            if let Some(grad) = gradients.take(&leaf) {
                 for rows in chunks {
                     let part = op::gather_rows(&grad, &rows.clone().collect::<Vec<_>>());
                     texts.encode(model, rows.clone(), dropout).backward_from(part, gradients);

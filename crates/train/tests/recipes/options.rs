@@ -115,10 +115,19 @@ fn of_distill() {
 #[test]
 fn of_query_generation() {
     each_changes("query_generation", &["prompt = \"ask: \"", "max_query_tokens = 3", "label_smoothing = 0.2"]);
-    let plain = losses(&recipe("query_generation"));
-    // In chunks the gradient is the same up to rounding.
-    let chunked = losses(&(recipe("query_generation") + "chunk_tokens = 20\n"));
-    assert!(plain.iter().zip(&chunked).all(|(a, b)| (a - b).abs() < 1e-4), "{plain:?} {chunked:?}");
+}
+
+#[test]
+fn of_chunks_which_change_nothing_but_roundings() {
+    let projected = with("distill", "projection = true");
+    for text in RECIPES.iter().map(|(_, text)| *text).chain([projected.as_str()]) {
+        let chunked = text.replace("[batch]\n", "[batch]\nchunk_tokens = 20\n");
+        assert_ne!(text, chunked);
+        let (plain, chunked) = (losses(text), losses(&chunked));
+        // A weight that does not learn in chunks, a recipe's own for example, shows from the second step.
+        let near = plain.iter().zip(&chunked).all(|(a, b)| (a - b).abs() < 1e-4 * a.abs());
+        assert!(near, "{text}\n{plain:?}\n{chunked:?}");
+    }
 }
 
 #[test]
