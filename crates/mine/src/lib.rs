@@ -24,7 +24,7 @@ pub use lists::{LISTS, Langs, Lists, Ranked};
 pub use parallel::Parallel;
 pub use passages::{Passage, Passages};
 pub use query_vectors::QueryVectors;
-pub use work::work_folder;
+pub use work::{remove_work_folder, work_folder};
 
 /// Queries mined together: what is lost at most when the program is killed.
 pub const BLOCK: usize = 1024;

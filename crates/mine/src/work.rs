@@ -77,7 +77,7 @@ impl Work {
             io::copy(&mut rows, &mut file).map_err(Error::io("write", out))?;
         }
         file.commit()?;
-        fs::remove_dir_all(&self.folder).map_err(Error::io("remove", &self.folder))
+        remove_work_folder(out)
     }
 
     fn rows(&self, at: usize) -> PathBuf {
@@ -92,10 +92,38 @@ impl Work {
 /// The folder of `out` is not there, or may not be written.
 pub fn work_folder(out: &Path) -> Result<PathBuf> {
     let folder = beside(out, "mining");
+    remove(&done(out))?;
     if !folder.is_dir() {
         fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
     }
     Ok(folder)
+}
+
+/// Removes the folder that [`work_folder`] makes, where it is there. It goes all at once: a mining that is begun again after a kill meets
+/// all of it, or nothing.
+///
+/// # Errors
+/// The system refuses.
+pub fn remove_work_folder(out: &Path) -> Result<()> {
+    let (folder, done) = (beside(out, "mining"), done(out));
+    remove(&done)?;
+    match fs::rename(&folder, &done) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed.map_err(Error::io("rename", &folder)).and_then(|()| remove(&done)),
+    }
+}
+
+/// What the folder beside `out` is called while it is removed.
+fn done(out: &Path) -> PathBuf {
+    let name = beside(Path::new(out.file_name().unwrap_or_default()), "mining.done");
+    out.with_file_name(format!(".{}", name.display()))
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", folder)(e)),
+        _ => Ok(()),
+    }
 }
 
 /// `OUT.suffix`.
@@ -170,5 +198,22 @@ mod tests {
         assert_eq!(fs::read(folder.path().join("out.jsonl.report.txt")).unwrap(), b"all");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
         assert!(Work::begin(&folder.path().join("none/out"), &plan).is_err());
+    }
+
+    #[test]
+    fn what_is_left_of_a_removal_is_not_gone_on_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out.jsonl");
+        // Killed while it was removed: rows are gone, what was reported of them is not.
+        let left = folder.path().join(".out.jsonl.mining.done");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("report-00000.json"), "7").unwrap();
+        let work = Work::begin(&out, &json!({})).unwrap();
+        assert!(!left.exists());
+        assert_eq!(work.block(0, || Ok((8, b"x\n".to_vec()))).unwrap(), 8);
+        drop(work);
+        remove_work_folder(&out).unwrap();
+        remove_work_folder(&out).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

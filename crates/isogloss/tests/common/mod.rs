@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -137,7 +138,9 @@ pub fn kill_when(sandbox: &Sandbox, line: &str, reached: impl Fn() -> bool) -> b
     let mut child = sandbox.command(line).spawn().unwrap();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "isogloss {line}");
+            let mut told = String::new();
+            child.stderr.take().expect("it is piped").read_to_string(&mut told).unwrap();
+            assert!(status.success(), "isogloss {line}: {status}\n{told}");
             return false;
         }
         if reached() {

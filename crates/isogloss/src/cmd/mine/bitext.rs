@@ -14,7 +14,7 @@ use crate::texts::Texts;
 use gold::Gold;
 use isogloss_dense::{Bitext, Dtype, EncodeOptions, Margin, Mined, Side, Strategy, VectorStore};
 use isogloss_ir::{Doc, Error, Query, ReadOptions, read_queries};
-use isogloss_mine::{Passages, work_folder};
+use isogloss_mine::{Passages, remove_work_folder, work_folder};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -127,16 +127,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     if let Some(out) = plain {
-        crate::files::remove(&with_suffix(out))?;
+        remove_work_folder(out)?;
     }
     Ok(())
-}
-
-/// The folder in which texts are encoded.
-fn with_suffix(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".mining");
-    name.into()
 }
 
 /// The model, where a side is texts.
