@@ -4,6 +4,7 @@
 //! a gradient, and [`Tensor::backward`] walks that record once. Sequences of a batch lie back to back
 //! (see [`Packed`]): there is no padding anywhere. CPU kernels are chosen at run time, see [`Isa`]; [`cuda`] has those of NVIDIA GPUs.
 
+mod activation;
 mod buffer;
 mod cpu;
 pub mod cuda;

@@ -8,7 +8,7 @@ use crate::parallel::{self, Shared};
 use crate::precision::Precision;
 
 /// Rows of `A` up to which the cores share the columns of a product: one step of generation has few rows, and costs what reading `B` costs.
-const FEW_ROWS: usize = gemm::ROW_BLOCK / 2;
+pub(crate) const FEW_ROWS: usize = gemm::ROW_BLOCK / 2;
 /// Panels of `B` that a core takes at a time then.
 const PANELS: usize = 8;
 
@@ -97,6 +97,17 @@ impl Panels {
                 bytes::dequantize_row(self.isa, n, c.add(row * self.n), *range, scales, sums);
             }
         }
+    }
+}
+
+impl Panels {
+    /// `C = A · B` for `rows` rows of `a`, on this thread.
+    ///
+    /// # Safety
+    /// `a` addresses as many rows of `k` elements, contiguous unless `B` is f32; `c` has room for them.
+    pub(crate) unsafe fn times_rows(&self, rows: usize, a: View, c: *mut f32) {
+        // SAFETY: the contract.
+        unsafe { self.times(&Left::new(self, rows, a), (0, self.n), c) }
     }
 }
 
@@ -238,7 +249,7 @@ pub(crate) fn product(b: &Panels, m: usize, a: View, c: &mut [f32], finish: impl
         unsafe {
             let at = View { ptr: a.ptr.add(start * a.row), ..a };
             let to = c.at(start * n);
-            b.times(&Left::new(b, end - start, at), (0, n), to);
+            b.times_rows(end - start, at, to);
             finish(start, std::slice::from_raw_parts_mut(to, (end - start) * n));
         }
     });

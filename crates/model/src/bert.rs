@@ -53,8 +53,7 @@ impl Layer {
             Inner::Gelu => Activation::Gelu,
             Inner::GeluTanh => Activation::GeluTanh,
         };
-        let inner = self.intermediate.forward(&x, activation);
-        let outer = self.output.forward(&inner, Activation::Identity);
+        let outer = self.intermediate.forward_into(&self.output, &x, activation);
         let outer = sites.apply(outer, packed, config.hidden_dropout as f32);
         self.norm.forward(&outer, Some(&x))
     }

@@ -129,6 +129,12 @@ impl Linear {
         op::linear(x, &self.weight, self.bias.as_ref(), activation)
     }
 
+    /// `outer` of what this gives.
+    pub(crate) fn forward_into(&self, outer: &Linear, x: &Tensor, activation: Activation) -> Tensor {
+        let [inner, outer] = [self, outer].map(|map| (&map.weight, map.bias.as_ref()));
+        op::feed_forward(x, inner, activation, outer)
+    }
+
     pub(crate) fn parameters<'a>(&'a self, name: &str, to: &mut Named<'a>) {
         to.push((format!("{name}.weight"), &self.weight));
         to.extend(self.bias.as_ref().map(|b| (format!("{name}.bias"), b)));

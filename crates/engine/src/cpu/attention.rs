@@ -180,9 +180,11 @@ pub(crate) unsafe fn forward(
             products.multiply((end - start, n, width), q, k, (s, n), false);
             let scale = head.add_bias(isa, s, (start, end), (lo, hi));
             head.hide(s, (start, end), (lo, hi));
-            for row in start..end {
+            let near = head.precision != Precision::F32;
+            let mut inverses = [0f32; ROWS];
+            for (row, inverse) in (start..end).zip(&mut inverses) {
                 let p = s.add((row - start) * n);
-                *log_sums.add(row * heads) = rows::softmax(isa, n, p, scale);
+                (*log_sums.add(row * heads), *inverse) = rows::softmax_numerators(isa, n, p, scale, near);
                 if let Some(dropout) = head.dropout {
                     dropout.apply(Head::row_key(dropout, row), std::slice::from_raw_parts_mut(p, n));
                 }
@@ -190,6 +192,9 @@ pub(crate) unsafe fn forward(
             let p = View { ptr: s, row: n, col: 1 };
             let to = (out.add(start * head.out_stride), head.out_stride);
             products.multiply((end - start, width, n), p, v, to, false);
+            for (row, inverse) in (start..end).zip(inverses) {
+                rows::scale(isa, width, out.add(row * head.out_stride), inverse);
+            }
         }
         start = end;
     }

@@ -10,9 +10,7 @@ use super::kernels;
 const STEPS: f32 = 255.0;
 /// Ranges below this are taken for 0: their steps would be subnormal.
 const LEAST_RANGE: f32 = 1e-30;
-/// Added to a whole number below 2^23 it leaves that number in the lowest bits.
-const WHOLE: f32 = 8_388_608.0;
-/// Added to a number between −2^22 and 2^22 it leaves that number, rounded to even, in the lowest bits.
+/// Added to a number between −2^22 and 2^22 it leaves that number, rounded, in the lowest bits.
 const SIGNED: f32 = 12_582_912.0;
 
 /// What turns integers back: `value = scale·(u − zero)`.
@@ -53,19 +51,15 @@ kernels! {
         let range = S::max_lane(high) - low;
         let inverse = if range > LEAST_RANGE { STEPS / range } else { 0.0 };
         let offset = (-low * inverse).round_ties_even();
-        let (factor, shift, most) = (S::splat(inverse), S::splat(offset), S::splat(STEPS));
+        // A whole number of at most 255, in the lowest bits.
+        let factor = S::splat(inverse);
+        let (shift, least, most) = (S::splat(SIGNED + offset), S::splat(SIGNED), S::splat(SIGNED + STEPS));
         let to = to.cast::<u8>();
-        let mut whole = [0f32; 16];
         let mut i = 0;
         while i < k {
             let left = S::LANES.min(k - i);
-            let u = S::add(S::round(S::mul(S::load_part(from.add(i), left), factor)), shift);
-            S::store(whole.as_mut_ptr(), S::add(S::min(S::max(u, zero), most), S::splat(WHOLE)));
-            if left == S::LANES {
-                for (lane, x) in whole.iter().enumerate().take(S::LANES) { *to.add(i + lane) = x.to_bits() as u8; }
-            } else {
-                for (lane, x) in whole.iter().enumerate().take(left) { *to.add(i + lane) = x.to_bits() as u8; }
-            }
+            let u = S::add(S::mul(S::load_part(from.add(i), left), factor), shift);
+            S::store_low_bytes(to.add(i), left, S::min(S::max(u, least), most));
             i += S::LANES;
         }
         for i in k..k.next_multiple_of(4) { *to.add(i) = 0; }

@@ -2,6 +2,8 @@
 
 use super::kernels;
 use super::math;
+use super::simd::Simd;
+use crate::activation::Activation;
 
 /// Runs `body` for every vector of a row of `n`: `full` on whole vectors, `part` on the rest.
 macro_rules! each {
@@ -16,6 +18,122 @@ macro_rules! each {
             $part;
         }
     }};
+}
+
+/// An activation as the inner loop of [`finish`] sees it: a closure would not be compiled for its instruction set.
+trait Function<S: Simd> {
+    /// # Safety
+    /// The processor has the instruction set `S`.
+    unsafe fn of(x: S::V) -> S::V;
+}
+
+macro_rules! functions {
+    ($($name:ident: |$S:ident, $x:ident| $value:expr;)*) => {$(
+        struct $name;
+
+        impl<$S: Simd> Function<$S> for $name {
+            #[inline(always)]
+            unsafe fn of($x: $S::V) -> $S::V {
+                #[allow(unused_unsafe)]
+                // SAFETY: the contract.
+                unsafe { $value }
+            }
+        }
+    )*};
+}
+
+functions! {
+    Identity: |S, x| x;
+    Gelu: |S, x| math::gelu::<S>(x);
+    GeluNear: |S, x| math::gelu_near::<S>(x);
+    GeluTanh: |S, x| math::gelu_tanh_with_slope::<S>(x).0;
+    Tanh: |S, x| math::tanh::<S>(x);
+    Relu: |S, x| S::max(x, S::splat(0.0));
+}
+
+/// `y = F(y + bias)` for `rows` rows of `n`, and `y + bias` to `kept`.
+///
+/// # Safety
+/// As [`finish`].
+#[inline(always)]
+unsafe fn finish_by<S: Simd, F: Function<S>>(rows: usize, n: usize, y: *mut f32, bias: *const f32, kept: *mut f32) {
+    // SAFETY: the contract.
+    unsafe {
+        let keeps = !kept.is_null();
+        for r in 0..rows {
+            let (y, kept) = (y.add(r * n), kept.wrapping_add(r * n));
+            each!(
+                S,
+                n,
+                |i, left| {
+                    let mut v = S::load_part(y.add(i), left);
+                    if !bias.is_null() {
+                        v = S::add(v, S::load_part(bias.add(i), left));
+                    }
+                    if keeps {
+                        S::store_part(kept.add(i), left, v);
+                    }
+                    S::store_part(y.add(i), left, F::of(v));
+                },
+                {
+                    let mut v = S::load(y.add(i));
+                    if !bias.is_null() {
+                        v = S::add(v, S::load(bias.add(i)));
+                    }
+                    if keeps {
+                        S::store(kept.add(i), v);
+                    }
+                    S::store(y.add(i), F::of(v));
+                }
+            );
+        }
+    }
+}
+
+/// Turns a row of `n` into `exp(scale·x − top)`, `top` being the largest `scale·x`; returns the logarithm of the sum of all `exp(scale·x)` and
+/// the inverse of the sum of the row.
+///
+/// # Safety
+/// The row is valid and the processor has the instruction set `S`.
+#[inline(always)]
+unsafe fn exponentiate<S: Simd, const NEAR: bool>(n: usize, x: *mut f32, scale: f32) -> (f32, f32) {
+    // SAFETY: the contract.
+    unsafe {
+        let factor = S::splat(scale);
+        let mut top = S::splat(f32::NEG_INFINITY);
+        let mut top_rest = f32::NEG_INFINITY;
+        each!(
+            S,
+            n,
+            |i, left| for j in 0..left {
+                top_rest = top_rest.max(*x.add(i + j) * scale);
+            },
+            top = S::max(top, S::mul(S::load(x.add(i)), factor))
+        );
+        let highest = S::max_lane(top).max(top_rest);
+        let base = if NEAR { std::f32::consts::LOG2_E } else { 1.0 };
+        let (factor, shift) = (S::splat(scale * base), S::splat(-highest * base));
+        let (mut total, mut total_rest) = (S::splat(0.0), 0f32);
+        each!(
+            S,
+            n,
+            |i, left| {
+                let power = S::fma(S::load_part(x.add(i), left), factor, shift);
+                S::store_part(x.add(i), left, if NEAR { math::exp2_near::<S>(power) } else { math::exp::<S>(power) });
+                for j in 0..left {
+                    total_rest += *x.add(i + j);
+                }
+            },
+            {
+                let power = S::fma(S::load(x.add(i)), factor, shift);
+                let e = if NEAR { math::exp2_near::<S>(power) } else { math::exp::<S>(power) };
+                total = S::add(total, e);
+                S::store(x.add(i), e);
+            }
+        );
+        let sum = S::sum(total) + total_rest;
+        (highest + sum.ln(), 1.0 / sum)
+    }
 }
 
 kernels! {
@@ -56,12 +174,17 @@ kernels! {
         S::sum(S::add(s, t))
     }
 
-    /// Adds `bias[n]` to `rows` rows of `y` at stride `n`.
-    fn add_bias<S>(rows: usize, n: usize, y: *mut f32, bias: *const f32) {
-        for r in 0..rows {
-            let y = y.add(r * n);
-            each!(S, n, |i, left| S::store_part(y.add(i), left, S::add(S::load_part(y.add(i), left), S::load_part(bias.add(i), left))),
-                S::store(y.add(i), S::add(S::load(y.add(i)), S::load(bias.add(i)))));
+    /// `y = activation(y + bias)` for `rows` rows of `n`, and `y + bias` to as many at `kept`; `bias` and `kept` may be null. With `near` the
+    /// exact GELU is [`math::gelu_near`].
+    fn finish<S>(rows: usize, n: usize, y: *mut f32, bias: *const f32, kept: *mut f32, activation: Activation, near: bool) {
+        match activation {
+            Activation::Identity if bias.is_null() && kept.is_null() => {}
+            Activation::Identity => finish_by::<S, Identity>(rows, n, y, bias, kept),
+            Activation::Gelu if near => finish_by::<S, GeluNear>(rows, n, y, bias, kept),
+            Activation::Gelu => finish_by::<S, Gelu>(rows, n, y, bias, kept),
+            Activation::GeluTanh => finish_by::<S, GeluTanh>(rows, n, y, bias, kept),
+            Activation::Tanh => finish_by::<S, Tanh>(rows, n, y, bias, kept),
+            Activation::Relu => finish_by::<S, Relu>(rows, n, y, bias, kept),
         }
     }
 
@@ -88,22 +211,10 @@ kernels! {
         }
     }
 
-    /// `y[i] = gelu(x[i])`, n elements; `x` and `y` may be the same.
-    fn gelu<S>(n: usize, x: *const f32, y: *mut f32) {
-        each!(S, n, |i, left| S::store_part(y.add(i), left, math::gelu::<S>(S::load_part(x.add(i), left))),
-            S::store(y.add(i), math::gelu::<S>(S::load(x.add(i)))));
-    }
-
     /// `dx[i] = dy[i]·gelu′(x[i])`, n elements.
     fn gelu_backward<S>(n: usize, x: *const f32, dy: *const f32, dx: *mut f32) {
         each!(S, n, |i, left| S::store_part(dx.add(i), left, S::mul(S::load_part(dy.add(i), left), math::gelu_with_slope::<S>(S::load_part(x.add(i), left)).1)),
             S::store(dx.add(i), S::mul(S::load(dy.add(i)), math::gelu_with_slope::<S>(S::load(x.add(i))).1)));
-    }
-
-    /// `y[i] = tanh(x[i])`, n elements; `x` and `y` may be the same.
-    fn tanh<S>(n: usize, x: *const f32, y: *mut f32) {
-        each!(S, n, |i, left| S::store_part(y.add(i), left, math::tanh::<S>(S::load_part(x.add(i), left))),
-            S::store(y.add(i), math::tanh::<S>(S::load(x.add(i)))));
     }
 
     /// `dx[i] = dy[i]·(1 − tanh²(x[i]))`, n elements.
@@ -118,23 +229,10 @@ kernels! {
         });
     }
 
-    /// `y[i] = x·(1 + tanh(√(2/π)(x + 0.044715 x³)))/2`, n elements; `x` and `y` may be the same.
-    fn gelu_tanh<S>(n: usize, x: *const f32, y: *mut f32) {
-        each!(S, n, |i, left| S::store_part(y.add(i), left, math::gelu_tanh_with_slope::<S>(S::load_part(x.add(i), left)).0),
-            S::store(y.add(i), math::gelu_tanh_with_slope::<S>(S::load(x.add(i))).0));
-    }
-
     /// `dx[i] = dy[i]·gelu_tanh′(x[i])`, n elements.
     fn gelu_tanh_backward<S>(n: usize, x: *const f32, dy: *const f32, dx: *mut f32) {
         each!(S, n, |i, left| S::store_part(dx.add(i), left, S::mul(S::load_part(dy.add(i), left), math::gelu_tanh_with_slope::<S>(S::load_part(x.add(i), left)).1)),
             S::store(dx.add(i), S::mul(S::load(dy.add(i)), math::gelu_tanh_with_slope::<S>(S::load(x.add(i))).1)));
-    }
-
-    /// `y[i] = max(x[i], 0)`, n elements; `x` and `y` may be the same.
-    fn relu<S>(n: usize, x: *const f32, y: *mut f32) {
-        let zero = S::splat(0.0);
-        each!(S, n, |i, left| S::store_part(y.add(i), left, S::max(S::load_part(x.add(i), left), zero)),
-            S::store(y.add(i), S::max(S::load(x.add(i)), zero)));
     }
 
     /// One row of GeGLU: `y[i] = gelu(x[i])·x[n + i]`, the GELU by its tanh approximation if `tanh`.
@@ -199,27 +297,17 @@ kernels! {
 
     /// Softmax of `scale·x` over one row of `n`, in place; returns the logarithm of the sum of exponentials.
     fn softmax<S>(n: usize, x: *mut f32, scale: f32) -> f32 {
-        let factor = S::splat(scale);
-        let mut top = S::splat(f32::NEG_INFINITY);
-        let mut top_rest = f32::NEG_INFINITY;
-        each!(S, n, |i, left| for j in 0..left { top_rest = top_rest.max(*x.add(i + j) * scale); },
-            top = S::max(top, S::mul(S::load(x.add(i)), factor)));
-        let highest = S::max_lane(top).max(top_rest);
-        let shift = S::splat(-highest);
-        let (mut total, mut total_rest) = (S::splat(0.0), 0f32);
-        each!(S, n, |i, left| {
-            S::store_part(x.add(i), left, math::exp::<S>(S::fma(S::load_part(x.add(i), left), factor, shift)));
-            for j in 0..left { total_rest += *x.add(i + j); }
-        }, {
-            let e = math::exp::<S>(S::fma(S::load(x.add(i)), factor, shift));
-            total = S::add(total, e);
-            S::store(x.add(i), e);
-        });
-        let sum = S::sum(total) + total_rest;
-        let inverse = S::splat(1.0 / sum);
+        let (log_sum, inverse) = exponentiate::<S, false>(n, x, scale);
+        let inverse = S::splat(inverse);
         each!(S, n, |i, left| S::store_part(x.add(i), left, S::mul(inverse, S::load_part(x.add(i), left))),
             S::store(x.add(i), S::mul(inverse, S::load(x.add(i)))));
-        highest + sum.ln()
+        log_sum
+    }
+
+    /// As [`softmax`], but not divided by the sum of exponentials: returns its logarithm and what to multiply by. With `near`, exponentials
+    /// are [`math::exp2_near`].
+    fn softmax_numerators<S>(n: usize, x: *mut f32, scale: f32, near: bool) -> (f32, f32) {
+        if near { exponentiate::<S, true>(n, x, scale) } else { exponentiate::<S, false>(n, x, scale) }
     }
 
     /// Logarithm of the sum of exponentials of a row of `n`, at least one.
@@ -250,9 +338,25 @@ kernels! {
     }
 
     /// Layer normalisation of one row: `y = (x − mean)·rstd·gamma (+ beta)`; `beta` may be null. Returns (mean, rstd).
-    fn layer_norm<S>(n: usize, x: *const f32, gamma: *const f32, beta: *const f32, eps: f32, y: *mut f32) -> (f32, f32) {
+    /// Unless `residual` is null, `x + residual` is normalised, and written to `sum`, which may be `y`.
+    fn layer_norm<S>(
+        n: usize, x: *const f32, residual: *const f32, sum: *mut f32, gamma: *const f32, beta: *const f32, eps: f32, y: *mut f32,
+    ) -> (f32, f32) {
         let mut s = S::splat(0.0);
-        each!(S, n, |i, left| s = S::add(s, S::load_part(x.add(i), left)), s = S::add(s, S::load(x.add(i))));
+        if residual.is_null() {
+            each!(S, n, |i, left| s = S::add(s, S::load_part(x.add(i), left)), s = S::add(s, S::load(x.add(i))));
+        } else {
+            each!(S, n, |i, left| {
+                let v = S::add(S::load_part(x.add(i), left), S::load_part(residual.add(i), left));
+                S::store_part(sum.add(i), left, v);
+                s = S::add(s, v);
+            }, {
+                let v = S::add(S::load(x.add(i)), S::load(residual.add(i)));
+                S::store(sum.add(i), v);
+                s = S::add(s, v);
+            });
+        }
+        let x = if residual.is_null() { x } else { sum.cast_const() };
         let mean = S::sum(s) / n as f32;
         let m = S::splat(mean);
         let (mut q, mut q_rest) = (S::splat(0.0), 0f32);
@@ -333,6 +437,79 @@ kernels! {
             let x = S::mul(S::load_part(w.add(i), left), keep);
             S::store_part(w.add(i), left, S::sub(x, S::mul(lr, step)));
             i += left;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Isa;
+    use crate::random::Key;
+
+    /// `Φ(x)`, by Simpson's rule.
+    fn cumulative(x: f64) -> f64 {
+        let density = |x: f64| (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        let (low, steps) = (-12.0, 4000);
+        let h = (x.max(low) - low) / f64::from(steps);
+        let weight = |i| if i == 0 || i == steps { 1.0 } else { 2.0 + f64::from(i % 2) * 2.0 };
+        (0..=steps).map(|i| weight(i) * density(low + f64::from(i) * h)).sum::<f64>() * h / 3.0
+    }
+
+    #[test]
+    fn activations_equal_their_definitions() {
+        let x: Vec<f32> = (-199..=199).map(|i| i as f32 / 16.0).chain([-40.0, 40.0, 1e-3, -1e-5]).collect();
+        let (rows, n) = (13, 31);
+        assert_eq!(x.len(), rows * n);
+        let gelu_tanh = |x: f64| 0.5 * x * (1.0 + (0.797_884_560_802_865 * (x + 0.044715 * x * x * x)).tanh());
+        let bias: Vec<f32> = (0..n).map(|i| i as f32 / 64.0).collect();
+        let cases: [(_, _, fn(f64) -> f64, _); 6] = [
+            (Activation::Identity, false, |x| x, 0.0),
+            (Activation::Gelu, false, |x| x * cumulative(x), 1e-6),
+            (Activation::Gelu, true, |x| x * cumulative(x), 6e-6),
+            (Activation::GeluTanh, true, gelu_tanh, 2e-6),
+            (Activation::Tanh, true, f64::tanh, 1e-6),
+            (Activation::Relu, false, |x| x.max(0.0), 0.0),
+        ];
+        for isa in Isa::available() {
+            for (activation, near, expected, tolerance) in cases {
+                for (bias, keeps) in [(Some(&bias), true), (Some(&bias), false), (None, true), (None, false)] {
+                    let (mut y, mut kept) = (x.clone(), vec![0f32; x.len()]);
+                    let bias_at = bias.map_or(std::ptr::null(), |bias| bias.as_ptr());
+                    let kept_at = if keeps { kept.as_mut_ptr() } else { std::ptr::null_mut() };
+                    // SAFETY: the extents are those of the vectors.
+                    unsafe { finish(isa, rows, n, y.as_mut_ptr(), bias_at, kept_at, activation, near) };
+                    for (i, x) in x.iter().enumerate() {
+                        let sum = x + bias.map_or(0.0, |bias| bias[i % n]);
+                        assert_eq!(kept[i], if keeps { sum } else { 0.0 });
+                        let error = (f64::from(y[i]) - expected(f64::from(sum))).abs();
+                        assert!(
+                            error <= tolerance * f64::from(sum.abs().max(1.0)),
+                            "{isa} {activation:?} at {sum}: {error:e}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn softmax_near_the_exact_one() {
+        for isa in Isa::available() {
+            for n in [1usize, 7, 16, 129] {
+                let mut x: Vec<f32> = (0..n as u64).map(|i| Key::new(n as u64).normal(i) * 9.0).collect();
+                x[n / 2] = f32::NEG_INFINITY;
+                x[0] = 1.0;
+                let (mut exact, mut near) = (x.clone(), x);
+                // SAFETY: the extents are those of the vectors.
+                let (log_sum, (log_sum_near, inverse)) = unsafe {
+                    (softmax(isa, n, exact.as_mut_ptr(), 0.7), softmax_numerators(isa, n, near.as_mut_ptr(), 0.7, true))
+                };
+                assert!((log_sum - log_sum_near).abs() < 1e-5, "{isa} {n}: {log_sum} {log_sum_near}");
+                for (x, y) in exact.iter().zip(&near) {
+                    assert!((x - y * inverse).abs() <= 1e-5 * x + 1e-30, "{isa} {n}: {x} {}", y * inverse);
+                }
+            }
         }
     }
 }

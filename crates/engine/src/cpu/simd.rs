@@ -43,6 +43,18 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn max_lane(a: Self::V) -> f32;
     /// The two bf16 values that every lane's bits hold, the lower half first, as f32.
     unsafe fn bf16_pair(a: Self::V) -> (Self::V, Self::V);
+    /// Writes the lowest byte of the first `n` elements' bits.
+    #[inline(always)]
+    unsafe fn store_low_bytes(p: *mut u8, n: usize, v: Self::V) {
+        let mut bits = [0u32; 16];
+        // SAFETY: no register is longer; only n bytes are written.
+        unsafe {
+            Self::store(bits.as_mut_ptr().cast(), v);
+            for (i, bits) in bits.iter().enumerate().take(n) {
+                *p.add(i) = *bits as u8;
+            }
+        }
+    }
     /// Asks for the cache line at `p`, any address, to come to the first-level cache ahead of its use.
     #[inline(always)]
     unsafe fn prefetch(_p: *const f32) {}
@@ -246,6 +258,16 @@ mod x86 {
                 let bits = _mm512_castps_si512(a);
                 let high = _mm512_and_si512(bits, _mm512_set1_epi32(0xffff_0000_u32 as i32));
                 (_mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits)), _mm512_castsi512_ps(high))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_low_bytes(p: *mut u8, n: usize, v: Self::V) {
+            unsafe {
+                let bytes = _mm512_cvtepi32_epi8(_mm512_castps_si512(v));
+                match n {
+                    16 => p.cast::<__m128i>().write_unaligned(bytes),
+                    _ => std::ptr::copy_nonoverlapping((&raw const bytes).cast(), p, n),
+                }
             }
         }
         #[inline(always)]

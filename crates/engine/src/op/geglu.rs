@@ -1,6 +1,6 @@
 //! Gated GELU.
 
-use super::linear::Activation;
+use crate::activation::Activation;
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
 use crate::cuda;

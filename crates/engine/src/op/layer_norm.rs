@@ -1,5 +1,7 @@
 //! Layer normalisation, of a sum if there is a residual.
 
+use std::ptr;
+
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
 use crate::cuda;
@@ -107,15 +109,11 @@ pub fn layer_norm(x: &Tensor, residual: Option<&Tensor>, gamma: &Tensor, beta: O
             // SAFETY: row r of every buffer is this task's.
             unsafe {
                 let y = out_at.at(r * n);
-                let mut from = x.data()[r * n..].as_ptr();
-                if let Some(residual) = residual {
-                    let to = kept.map_or(y, |k| k.at(r * n));
-                    std::ptr::copy_nonoverlapping(from, to, n);
-                    rows::add_assign(isa, n, to, residual.data()[r * n..].as_ptr());
-                    from = to;
-                }
-                let beta = beta_data.map_or(std::ptr::null(), <[f32]>::as_ptr);
-                let (mean, rstd) = rows::layer_norm(isa, n, from, gamma.data().as_ptr(), beta, eps, y);
+                let sum = kept.map_or(y, |k| k.at(r * n));
+                let added = residual.map_or(ptr::null(), |added| added.data()[r * n..].as_ptr());
+                let beta = beta_data.map_or(ptr::null(), <[f32]>::as_ptr);
+                let (from, gamma) = (x.data()[r * n..].as_ptr(), gamma.data().as_ptr());
+                let (mean, rstd) = rows::layer_norm(isa, n, from, added, sum, gamma, beta, eps, y);
                 *statistics_at.at(2 * r) = mean;
                 *statistics_at.at(2 * r + 1) = rstd;
             }

@@ -1,5 +1,8 @@
 //! Affine map with an optional activation.
 
+use std::ptr;
+
+use crate::activation::Activation;
 use crate::buffer::Buffer;
 use crate::cpu::gemm::{self, Product, View};
 use crate::cpu::{Isa, multiply, rows};
@@ -8,21 +11,6 @@ use crate::parallel::{self, Shared};
 use crate::precision::Precision;
 use crate::product::{Factor, Panels, product, row_major, transposed};
 use crate::tensor::{Backward, Tensor};
-
-/// A function applied to every output of [`linear`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// None.
-    Identity,
-    /// Gaussian error linear unit, the exact one.
-    Gelu,
-    /// Gaussian error linear unit by the tanh approximation.
-    GeluTanh,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `max(x, 0)`.
-    Relu,
-}
 
 struct Linear {
     activation: Activation,
@@ -161,12 +149,11 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
     }
     let recording = Tensor::recording(&inputs);
     let precision = if recording { weight.precision().with_gradient() } else { weight.precision() };
-    let pack_weight = || Panels::new(isa, precision, (k, n), transposed(weight.data(), k));
     let fresh;
-    let packed = match (!recording).then(|| weight.panels(isa, pack_weight)).flatten() {
+    let packed = match (!recording).then(|| kept_panels(isa, weight)).flatten() {
         Some(kept) => kept,
         None => {
-            fresh = pack_weight();
+            fresh = Panels::new(isa, precision, (k, n), transposed(weight.data(), k));
             &fresh
         }
     };
@@ -174,25 +161,38 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
     let mut before = (recording && activation != Activation::Identity).then(|| Buffer::scratch(t * n));
     let kept = before.as_mut().map(|b| Shared::new(b));
     product(packed, t, row_major(x.data(), k), &mut out, |start, block| {
-        let (m, p) = (block.len() / n.max(1), block.as_mut_ptr());
         // SAFETY: the block is this task's; so are the same rows of what is kept.
         unsafe {
-            if let Some(bias) = bias {
-                rows::add_bias(isa, m, n, p, bias.data().as_ptr());
-            }
-            if let Some(kept) = kept {
-                std::ptr::copy_nonoverlapping(p, kept.at(start * n), block.len());
-            }
-            match activation {
-                Activation::Identity => {}
-                Activation::Gelu => rows::gelu(isa, block.len(), p, p),
-                Activation::GeluTanh => rows::gelu_tanh(isa, block.len(), p, p),
-                Activation::Tanh => rows::tanh(isa, block.len(), p, p),
-                Activation::Relu => rows::relu(isa, block.len(), p, p),
-            }
+            let kept = kept.map_or(ptr::null_mut(), |kept| kept.at(start * n));
+            finish(isa, precision, n, block, bias, kept, activation);
         }
     });
     Tensor::result(out, &[t, n], &inputs, Linear { activation, precision, before }).with_computed_in(precision)
+}
+
+/// The transpose of a weight `[n, k]` in panels that it keeps, in its own precision; `None` if it has others.
+pub(super) fn kept_panels(isa: Isa, weight: &Tensor) -> Option<&Panels> {
+    let (n, k) = weight.matrix();
+    weight.panels(isa, || Panels::new(isa, weight.precision(), (k, n), transposed(weight.data(), k)))
+}
+
+/// Adds the bias to rows of `n` sums and applies the activation; sums with their bias are written to `kept`, unless it is null.
+///
+/// # Safety
+/// `kept` is null or has room for the block, and no other task writes there.
+pub(super) unsafe fn finish(
+    isa: Isa,
+    precision: Precision,
+    n: usize,
+    block: &mut [f32],
+    bias: Option<&Tensor>,
+    kept: *mut f32,
+    activation: Activation,
+) {
+    let bias = bias.map_or(ptr::null(), |bias| bias.data().as_ptr());
+    let near = precision != Precision::F32;
+    // SAFETY: the contract; a bias has n elements.
+    unsafe { rows::finish(isa, block.len() / n.max(1), n, block.as_mut_ptr(), bias, kept, activation, near) }
 }
 
 #[cfg(test)]

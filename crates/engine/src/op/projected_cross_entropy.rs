@@ -1,9 +1,12 @@
 //! Cross-entropy of a projection onto a vocabulary, without ever holding the logits of all rows.
 
+use std::ptr;
+
 use rayon::prelude::*;
 
 use super::cross_entropy::row_slope;
-use super::linear::column_sums;
+use super::linear::{column_sums, finish};
+use crate::activation::Activation;
 use crate::buffer::Buffer;
 use crate::cpu::gemm::View;
 use crate::cpu::{Isa, rows};
@@ -92,10 +95,8 @@ fn in_blocks(
         let hidden = &hidden.data()[rows.start * d..rows.end * d];
         let mut slope = Buffer::scratch(rows.len() * n);
         product(&forward, rows.len(), row_major(hidden, d), &mut slope, |_, block| {
-            if let Some(bias) = bias {
-                // SAFETY: whole rows of n logits.
-                unsafe { rows::add_bias(isa, block.len() / n, n, block.as_mut_ptr(), bias.data().as_ptr()) }
-            }
+            // SAFETY: whole rows of n logits, which nothing is kept of.
+            unsafe { finish(isa, Precision::F32, n, block, bias, ptr::null_mut(), Activation::Identity) }
         });
         let factor = 1.0 / m as f32;
         let losses: Vec<f64> = slope
