@@ -463,7 +463,8 @@ mod tests {
         assert_eq!(x.len(), rows * n);
         let gelu_tanh = |x: f64| 0.5 * x * (1.0 + (0.797_884_560_802_865 * (x + 0.044715 * x * x * x)).tanh());
         let bias: Vec<f32> = (0..n).map(|i| i as f32 / 64.0).collect();
-        let cases: [(_, _, fn(f64) -> f64, _); 6] = [
+        type Definition = fn(f64) -> f64;
+        let cases: [(_, _, Definition, _); 6] = [
             (Activation::Identity, false, |x| x, 0.0),
             (Activation::Gelu, false, |x| x * cumulative(x), 1e-6),
             (Activation::Gelu, true, |x| x * cumulative(x), 6e-6),
