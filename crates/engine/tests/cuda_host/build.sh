@@ -21,11 +21,13 @@ if [ "$(grep -c '^KERNEL' "$temporary/kernels.inc")" != "$(cat "$kernels"/*.cu |
     exit 1
 fi
 
-# No contraction to fused multiply-adds, so that every machine computes the same.
+# No contraction to fused multiply-adds, so that every machine computes the same; those that are asked for are one
+# instruction where there is one.
+fma=$(grep -qs '^flags.* fma ' /proc/cpuinfo && echo -mfma || true)
 compile() {
     library=$1
     shift
-    "${CXX:-g++}" -std=c++17 -O2 -g1 -fPIC -shared -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Wno-unknown-pragmas \
+    "${CXX:-g++}" -std=c++17 -O2 -g1 -fPIC -shared -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Wno-unknown-pragmas $fma \
         -I "$here" -I "$kernels" -I "$temporary" -Wl,-soname,"$library" -o "$temporary/$library" "$@"
     mv "$temporary/$library" "$out/$library"
 }

@@ -1,5 +1,7 @@
 // libcublasLt.so.12 for tests: products of column-major f32 or bf16 matrices, summed in f32, with the epilogues that
 // stand below.
+#include <dlfcn.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -138,9 +140,39 @@ API cublasLtMatmulAlgoGetHeuristic(void *, Attributes *, Attributes *, Attribute
     return SUCCESS;
 }
 
+namespace {
+
+// A product as it was asked for.
+struct Work {
+    Attributes desc, a_layout, b_layout, c_layout, d_layout;
+    float scale, keep;
+    const void *a, *b, *c;
+    void *d;
+
+    void run() const;
+};
+
+// Puts work on a stream of libcuda.so.1, which the program has loaded.
+int put(void *stream, Work *work) {
+    using LaunchHostFunction = int (*)(void *, void (*)(void *), void *);
+    static const auto launch = [] {
+        void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+        if (driver == nullptr) fail("the driver is not there");
+        return reinterpret_cast<LaunchHostFunction>(dlsym(driver, "cuLaunchHostFunc"));
+    }();
+    const auto run = [](void *data) {
+        const auto *work = static_cast<Work *>(data);
+        work->run();
+        delete work;
+    };
+    return launch(stream, run, work);
+}
+
+}  // namespace
+
 API cublasLtMatmul(void *, Attributes *desc, const void *alpha, const void *a, Attributes *a_layout, const void *b,
                    Attributes *b_layout, const void *beta, const void *c, Attributes *c_layout, void *d,
-                   Attributes *d_layout, const void *, void *, size_t, void *) {
+                   Attributes *d_layout, const void *, void *, size_t, void *stream) {
     const bool ta = desc->at(TRANSA, 0) != 0, tb = desc->at(TRANSB, 0) != 0;
     const int64_t m = d_layout->at(ROWS, 0), n = d_layout->at(COLS, 0), k = a_layout->at(ta ? ROWS : COLS, 0);
     if (a_layout->at(ta ? COLS : ROWS, 0) != m || b_layout->at(tb ? ROWS : COLS, 0) != n ||
@@ -156,11 +188,18 @@ API cublasLtMatmul(void *, Attributes *desc, const void *alpha, const void *a, A
     if (epilogue != DEFAULT && (epilogue & ~(RELU | BIAS | GELU | AUX) || (epilogue & AUX && !(epilogue & GELU))))
         fail("an epilogue that it does not know");
     const float scale = *static_cast<const float *>(alpha), keep = *static_cast<const float *>(beta);
-    for (int64_t batch = 0; batch < d_layout->at(BATCH_COUNT, 1); batch++) {
-        const std::vector<float> left = widened(*a_layout, a, ta, batch, m, k, false);
-        const std::vector<float> right = widened(*b_layout, b, tb, batch, k, n, false);
+    return put(stream, new Work{*desc, *a_layout, *b_layout, *c_layout, *d_layout, scale, keep, a, b, c, d});
+}
+
+void Work::run() const {
+    const bool ta = desc.at(TRANSA, 0) != 0, tb = desc.at(TRANSB, 0) != 0;
+    const int64_t m = d_layout.at(ROWS, 0), n = d_layout.at(COLS, 0), k = a_layout.at(ta ? ROWS : COLS, 0);
+    const int epilogue = int(desc.at(EPILOGUE, DEFAULT));
+    for (int64_t batch = 0; batch < d_layout.at(BATCH_COUNT, 1); batch++) {
+        const std::vector<float> left = widened(a_layout, a, ta, batch, m, k, false);
+        const std::vector<float> right = widened(b_layout, b, tb, batch, k, n, false);
         const std::vector<float> before = keep == 0.0f ? std::vector<float>()
-                                                       : widened(*c_layout, c, false, batch, m, n, false);
+                                                       : widened(c_layout, c, false, batch, m, n, false);
         std::vector<float> sums(m);
         for (int64_t j = 0; j < n; j++) {
             std::fill(sums.begin(), sums.end(), 0.0f);
@@ -171,20 +210,19 @@ API cublasLtMatmul(void *, Attributes *desc, const void *alpha, const void *a, A
             for (int64_t i = 0; i < m; i++) {
                 float x = scale * sums[i] + (keep == 0.0f ? 0.0f : keep * before[j * m + i]);
                 if (epilogue & BIAS) {
-                    const void *bias = reinterpret_cast<const void *>(desc->at(BIAS_POINTER, 0));
-                    x += read(bias, int(desc->at(BIAS_TYPE, d_layout->at(TYPE, F32))),
-                              batch * desc->at(BIAS_BATCH_STRIDE, 0) + i);
+                    const void *bias = reinterpret_cast<const void *>(desc.at(BIAS_POINTER, 0));
+                    x += read(bias, int(desc.at(BIAS_TYPE, d_layout.at(TYPE, F32))),
+                              batch * desc.at(BIAS_BATCH_STRIDE, 0) + i);
                 }
                 if (epilogue & AUX)
-                    write(reinterpret_cast<void *>(desc->at(AUX_POINTER, 0)), int(d_layout->at(TYPE, F32)),
-                          j * desc->at(AUX_LD, m) + i, x);
+                    write(reinterpret_cast<void *>(desc.at(AUX_POINTER, 0)), int(d_layout.at(TYPE, F32)),
+                          j * desc.at(AUX_LD, m) + i, x);
                 if (epilogue & RELU) x = x > 0.0f ? x : 0.0f;
                 if (epilogue & GELU) x = gelu(x);
-                const int64_t ld = d_layout->at(LD, 0), start = batch * d_layout->at(BATCH_STRIDE, 0);
-                write(d, int(d_layout->at(TYPE, F32)), start + (d_layout->at(ORDER, 0) == 1 ? i * ld + j : j * ld + i),
+                const int64_t ld = d_layout.at(LD, 0), start = batch * d_layout.at(BATCH_STRIDE, 0);
+                write(d, int(d_layout.at(TYPE, F32)), start + (d_layout.at(ORDER, 0) == 1 ? i * ld + j : j * ld + i),
                       x);
             }
         }
     }
-    return SUCCESS;
 }

@@ -1,14 +1,34 @@
 //! Runs tests of this program again with the libraries of this folder in place of NVIDIA's, which run kernels on the CPU.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-/// What runs on a GPU or in its place is ignored in the first process and run in the second, with any other tests left out.
+/// What runs on a GPU or in its place is ignored in the first process and run in the second, one test after the other, with any other tests left out.
 ///
 /// # Panics
 /// If there is no C++ compiler, a library does not compile, or a test fails.
 pub fn run_ignored() {
+    let mut tests = Command::new(env::current_exe().expect("the program's own path"));
+    let run =
+        in_place_of_a_gpu(tests.args(["--ignored", "--test-threads", "1"])).output().expect("the program starts again");
+    let told = [&run.stdout[..], &run.stderr[..]].map(String::from_utf8_lossy).join("\n");
+    assert!(run.status.success(), "on the libraries of tests/cuda_host:\n{told}");
+}
+
+/// The command with the libraries of this folder, made first if they are not there.
+///
+/// # Panics
+/// If there is no C++ compiler, or a library does not compile.
+pub fn in_place_of_a_gpu(command: &mut Command) -> &mut Command {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(libraries);
+    command.env("LD_LIBRARY_PATH", joined(folder)).env("ISOGLOSS_KERNEL_CACHE", folder.join("kernels"))
+}
+
+/// The folder of the libraries.
+fn libraries() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda_host");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/cuda_host/build.sh");
     let compiler = env::var("CXX").unwrap_or_else(|_| "g++".into());
@@ -25,16 +45,7 @@ pub fn run_ignored() {
     for (name, file) in [("cuda", "libcuda.so.1"), ("nvrtc", "libnvrtc.so.12"), ("cublasLt", "libcublasLt.so.12")] {
         let _ = std::os::unix::fs::symlink(file, folder.join(format!("lib{name}.so")));
     }
-    let cache = folder.join("kernels");
-    let tests = env::current_exe().expect("the program's own path");
-    let run = Command::new(tests)
-        .arg("--ignored")
-        .env("LD_LIBRARY_PATH", joined(&folder))
-        .env("ISOGLOSS_KERNEL_CACHE", cache)
-        .output()
-        .expect("the program starts again");
-    let told = [&run.stdout[..], &run.stderr[..]].map(String::from_utf8_lossy).join("\n");
-    assert!(run.status.success(), "on the libraries of tests/cuda_host:\n{told}");
+    folder
 }
 
 /// Whether the libraries in `folder` are newer than everything that they are made of.
