@@ -8,6 +8,7 @@ mod activation;
 mod buffer;
 mod cpu;
 pub mod cuda;
+mod deferred;
 mod device;
 pub mod op;
 pub mod optim;
@@ -22,6 +23,7 @@ mod tensor;
 
 pub use buffer::Buffer;
 pub use cpu::{ISA_VARIABLE, Isa, with_isa};
+pub use deferred::Deferred;
 pub use device::{Device, DeviceChoice};
 pub use packed::Packed;
 pub use parallel::sequential;

@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
 use crate::cuda;
+use crate::deferred::Deferred;
 use crate::device::Device;
 use crate::parallel::{self, Shared};
 use crate::tensor::{Gradients, Tensor};
@@ -62,8 +63,65 @@ pub fn decays(name: &str) -> bool {
     !(name.ends_with("bias") || name.to_ascii_lowercase().contains("norm"))
 }
 
-/// √(Σ g²) over the gradients of `parameters`, summed in f64; those on a GPU are summed there, and waited for.
-pub fn global_norm<'a>(parameters: impl IntoIterator<Item = &'a Tensor>, gradients: &Gradients) -> f64 {
+/// What the gradients of a step are multiplied by before an update. On a GPU it may be one that the process does not know.
+pub struct Factor(By);
+
+enum By {
+    /// Known; `None` for no update at all.
+    Here(Option<f32>),
+    /// One f32 on the GPU, negative for no update at all.
+    There(cuda::Memory),
+}
+
+impl From<f32> for Factor {
+    fn from(factor: f32) -> Factor {
+        Factor(By::Here(Some(factor)))
+    }
+}
+
+impl Factor {
+    /// The factor in main memory, which a GPU is waited for; `None` for no update.
+    fn here(&self) -> Option<f32> {
+        match &self.0 {
+            By::Here(factor) => *factor,
+            By::There(memory) => {
+                let mut factor = [0f32];
+                memory.gpu().download(memory, &mut factor);
+                Some(factor[0]).filter(|factor| *factor >= 0.0)
+            }
+        }
+    }
+
+    /// The factor on a GPU.
+    fn there(&self, gpu: &'static cuda::Gpu) -> cuda::Operand<'_> {
+        match &self.0 {
+            By::Here(factor) => cuda::Operand::Brought(gpu.upload(&[factor.unwrap_or(-1.0)])),
+            By::There(memory) => cuda::Operand::There(memory),
+        }
+    }
+}
+
+/// What [`clip`] gives.
+pub struct Clipped {
+    /// What keeps the gradients' norm within the limit; no update at all where the norm or a loss is not finite.
+    pub factor: Factor,
+    /// The losses, the other scalars, and behind them the norm √(Σ g²).
+    pub told: Deferred<f64>,
+}
+
+/// Clips the gradients of `parameters` by their global norm as PyTorch does: times `limit / (norm + 1e-6)` where that is below 1; by nothing if the limit
+/// is 0. The norm is summed in f64. Where gradients are on a GPU, all of it happens there and nothing is waited for; `losses` and `others`, scalars wherever
+/// they are, come to main memory together with the norm.
+///
+/// # Panics
+/// If a loss or another is no scalar.
+pub fn clip<'a>(
+    parameters: impl IntoIterator<Item = &'a Tensor>,
+    gradients: &Gradients,
+    limit: f64,
+    losses: &[&Tensor],
+    others: &[&Tensor],
+) -> Clipped {
     let squares = |t: &Tensor| {
         let data = t.data();
         let mut sums = vec![0f64; data.len().div_ceil(BLOCK)];
@@ -73,9 +131,21 @@ pub fn global_norm<'a>(parameters: impl IntoIterator<Item = &'a Tensor>, gradien
         sums.iter().sum::<f64>()
     };
     let gradients: Vec<&Tensor> = parameters.into_iter().filter_map(|p| gradients.get(p)).collect();
+    let scalars = [losses, others].concat();
+    assert!(scalars.iter().all(|t| t.elements() == 1), "clip: what is told are scalars");
     let (on_gpu, here): (Vec<&Tensor>, Vec<&Tensor>) = gradients.iter().partition(|g| g.device() == Device::Cuda);
-    let there = cuda::of(&on_gpu).map_or(0.0, |gpu| cuda::op::square_sum(gpu, &on_gpu));
-    (here.into_iter().map(squares).sum::<f64>() + there).sqrt()
+    let squared = here.into_iter().map(squares).sum::<f64>();
+    if let Some(gpu) = cuda::of(&on_gpu).or_else(|| cuda::of(&scalars)) {
+        let step =
+            cuda::op::Clip { gradients: &on_gpu, elsewhere: squared, limit, scalars: &scalars, losses: losses.len() };
+        let (factor, landing) = cuda::op::clip(gpu, &step);
+        return Clipped { factor: Factor(By::There(factor)), told: Deferred::landing(landing) };
+    }
+    let norm = squared.sqrt();
+    let finite = norm.is_finite() && losses.iter().all(|loss| loss.item().is_finite());
+    let factor = if limit == 0.0 { 1.0 } else { (limit / (norm + 1e-6)).min(1.0) as f32 };
+    let told = scalars.iter().map(|t| f64::from(t.item())).chain([norm]).collect();
+    Clipped { factor: Factor(By::Here(finite.then_some(factor))), told: Deferred::here(told) }
 }
 
 impl AdamW {
@@ -84,7 +154,8 @@ impl AdamW {
         AdamW { config, updates: 0, moments: Vec::new() }
     }
 
-    /// One update at learning rate `rate` of every named parameter that has a gradient, each gradient multiplied by `factor` first.
+    /// One update at learning rate `rate` of every named parameter that has a gradient, each gradient multiplied by `factor` first; none, though
+    /// counted, where that says so.
     /// Parameters must come in the same order at every step.
     ///
     /// # Panics
@@ -94,9 +165,10 @@ impl AdamW {
         parameters: impl IntoIterator<Item = (String, &'a mut Tensor)>,
         gradients: &Gradients,
         rate: f32,
-        factor: f32,
+        factor: impl Into<Factor>,
     ) {
         self.updates += 1;
+        let factor = factor.into();
         let config = self.config;
         let correction = |beta: f32| (1.0 / (1.0 - f64::from(beta).powf(self.updates as f64))) as f32;
         let (c1, c2) = (correction(config.beta1), correction(config.beta2));
@@ -117,6 +189,9 @@ impl AdamW {
                 on_gpu.push(cuda::op::Update { weight: parameter, moments, gradient: grad, decay });
                 continue;
             }
+            let Some(factor) = factor.here() else {
+                continue;
+            };
             let moment = |moment: &mut Tensor| Shared::new(moment.data_mut().expect(only));
             let (m, v) = (moment(&mut moments.first), moment(&mut moments.second));
             let w = Shared::new(parameter.data_mut().expect(only));
@@ -143,8 +218,10 @@ impl AdamW {
                 }
             });
         }
-        let numbers = [factor, rate, config.beta1, config.beta2, config.eps, c1, c2];
-        cuda::op::adamw(&mut on_gpu, numbers);
+        let numbers = [rate, config.beta1, config.beta2, config.eps, c1, c2];
+        if let Some(gpu) = on_gpu.first().and_then(|update| cuda::of(&[&*update.weight])) {
+            cuda::op::adamw(gpu, &mut on_gpu, &factor.there(gpu), numbers);
+        }
     }
 }
 

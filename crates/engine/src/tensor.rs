@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use crate::buffer::Buffer;
 use crate::cpu::{Isa, rows};
 use crate::cuda;
+use crate::deferred::Deferred;
 use crate::device::Device;
 use crate::parallel::{self, Shared};
 use crate::precision::Precision;
@@ -181,6 +182,14 @@ impl Tensor {
     /// The elements, row-major. Those of a tensor on a GPU are copied to main memory at the first call, which waits until they are computed.
     pub fn data(&self) -> &[f32] {
         self.0.storage.main()
+    }
+
+    /// The elements, to be had later: those of a tensor on a GPU are put on their way without waiting for anything.
+    pub fn data_later(&self) -> Deferred<f32> {
+        match &self.0.storage {
+            Storage::Main(data) => Deferred::here(data.to_vec()),
+            Storage::Gpu(data) => Deferred::landing(cuda::Landing::of(data.memory())),
+        }
     }
 
     /// First dimension and product of the others: the tensor as a matrix.

@@ -376,15 +376,20 @@ impl BiEncoder {
         };
         let on_gpu = self.device() == Device::Cuda;
         let chunks = chunks(&order, sequences, if on_gpu { GPU_CHUNK_TOKENS } else { CHUNK_TOKENS });
-        let encoded: Vec<Tensor> = match on_gpu {
-            true => chunks.iter().map(encode).collect(),
-            false => chunks.par_iter().with_max_len(1).map(|rows| sequential(|| encode(rows))).collect(),
-        };
         let mut data = vec![0.0; sequences.len() * dim];
-        for (rows, vectors) in chunks.iter().zip(&encoded) {
-            for (&i, vector) in rows.iter().zip(vectors.data().chunks_exact(dim)) {
+        let mut place = |rows: &[usize], vectors: &[f32]| {
+            for (&i, vector) in rows.iter().zip(vectors.chunks_exact(dim)) {
                 data[i * dim..(i + 1) * dim].copy_from_slice(vector);
             }
+        };
+        if on_gpu {
+            // All chunks are on their way before the first one's vectors are waited for.
+            let encoded: Vec<_> = chunks.iter().map(|rows| encode(rows).data_later()).collect();
+            chunks.iter().zip(encoded).for_each(|(rows, vectors)| place(rows, &vectors.wait()));
+        } else {
+            let encoded = chunks.par_iter().with_max_len(1).map(|rows| sequential(|| encode(rows)));
+            let encoded: Vec<Tensor> = encoded.collect();
+            chunks.iter().zip(&encoded).for_each(|(rows, vectors)| place(rows, vectors.data()));
         }
         Vectors::new(dim, data).expect("as many elements as rows times dim")
     }

@@ -10,6 +10,7 @@ mod config;
 mod data;
 mod dev;
 mod error;
+mod figure;
 mod held_out;
 mod language_probe;
 pub mod loss;
@@ -34,6 +35,7 @@ pub use config::{
 pub use data::{Place, Sampled, Source, Text, TrainingData};
 pub use dev::{DevSet, Score};
 pub use error::{Error, Result};
+pub use figure::Figure;
 pub use held_out::{HeldOut, Likelihood};
 pub use memory_bank::{BankScope, MemoryBank};
 pub use plan::{Activations, DataPlan, Drawn, LangPlan, Memory, Plan, PlanOptions, SetPlan, Spread, TaskPlan};

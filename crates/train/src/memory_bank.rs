@@ -1,9 +1,9 @@
 //! Embeddings of earlier batches, the negatives of later ones (Wu et al. 2022): a ring per language, so that negatives tell sentences apart and
 //! not languages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use isogloss_engine::Tensor;
+use isogloss_engine::{Tensor, op};
 
 use crate::error::{Error, Result};
 
@@ -18,7 +18,8 @@ pub enum BankScope {
     Mixed,
 }
 
-/// The newest `capacity` rows of every language, without gradient. Row n ever pushed lies in slot `n mod capacity`.
+/// The newest `capacity` rows of every language, without gradient, where they were computed. In a checkpoint row n ever pushed lies in slot
+/// `n mod capacity`.
 pub struct MemoryBank {
     capacity: usize,
     scope: BankScope,
@@ -27,9 +28,27 @@ pub struct MemoryBank {
 
 struct Ring {
     dim: usize,
-    /// `capacity · dim` elements; zero where nothing was written yet.
-    slots: Vec<f32>,
+    /// What was pushed, oldest first: the newest `capacity` rows, and perhaps some before them.
+    pushes: VecDeque<Tensor>,
     pushed: u64,
+}
+
+impl Ring {
+    /// Rows of `pushes`.
+    fn held(&self) -> usize {
+        self.pushes.iter().map(|rows| rows.matrix().0).sum()
+    }
+
+    /// The newest `n` rows, oldest first.
+    fn newest(&self, n: usize) -> Tensor {
+        let (first, rest) = self.pushes.as_slices();
+        let all: Vec<&Tensor> = first.iter().chain(rest).collect();
+        let (surplus, oldest) = (self.held() - n, all[0]);
+        let kept: Vec<usize> = (surplus..oldest.matrix().0).collect();
+        let oldest = if surplus == 0 { oldest.clone() } else { op::gather_rows(oldest, &kept) };
+        let parts: Vec<&Tensor> = std::iter::once(&oldest).chain(all[1..].iter().copied()).collect();
+        op::concat_rows(&parts)
+    }
 }
 
 /// The name of the one ring of [`BankScope::Mixed`].
@@ -61,24 +80,19 @@ impl MemoryBank {
         if self.capacity == 0 || n == 0 {
             return;
         }
-        let (name, length) = (self.name(lang).to_string(), self.capacity * dim);
-        let ring = self.rings.entry(name).or_insert_with(|| Ring { dim, slots: vec![0.0; length], pushed: 0 });
+        let ring = self.rings.entry(self.name(lang).to_string());
+        let ring = ring.or_insert_with(|| Ring { dim, pushes: VecDeque::new(), pushed: 0 });
         assert_eq!(ring.dim, dim, "memory bank: rows of another width");
-        for row in rows.data().chunks_exact(dim) {
-            let slot = (ring.pushed % self.capacity as u64) as usize;
-            ring.slots[slot * dim..(slot + 1) * dim].copy_from_slice(row);
-            ring.pushed += 1;
+        ring.pushes.push_back(rows.detach());
+        ring.pushed += n as u64;
+        while ring.held() - ring.pushes[0].matrix().0 >= self.capacity {
+            ring.pushes.pop_front();
         }
     }
 
     /// The rows of a language, from oldest to newest: a constant `[filled, D]`; `None` if there is none.
     pub fn rows(&self, lang: &str) -> Option<Tensor> {
-        let ring = self.ring(lang)?;
-        let filled = self.filled(lang);
-        // Not full: slot 0 is the oldest. Full: the next one to be overwritten is.
-        let oldest = if filled < self.capacity { 0 } else { (ring.pushed % self.capacity as u64) as usize };
-        let (newer, older) = ring.slots[..filled * ring.dim].split_at(oldest * ring.dim);
-        Some(Tensor::new([older, newer].concat(), &[filled, ring.dim]))
+        Some(self.ring(lang)?.newest(self.filled(lang)))
     }
 
     /// Rows that a language has.
@@ -91,11 +105,20 @@ impl MemoryBank {
         self.ring(lang).map_or(0, |ring| ring.pushed)
     }
 
-    /// What a checkpoint keeps: per ring its slots `[capacity, D]`, and the number of rows ever pushed, by the ring's language (`*` for the one
+    /// What a checkpoint keeps, in main memory: per ring its slots `[capacity, D]`, and the number of rows ever pushed, by the ring's language (`*` for the one
     /// mixed ring).
     pub fn state(&self) -> (BTreeMap<String, Tensor>, BTreeMap<String, u64>) {
-        let slots = |ring: &Ring| Tensor::new(ring.slots.clone(), &[self.capacity, ring.dim]);
-        let tensors = self.rings.iter().map(|(lang, ring)| (lang.clone(), slots(ring))).collect();
+        let slots = |(lang, ring): (&String, &Ring)| {
+            let (filled, dim) = (self.filled(lang), ring.dim);
+            let rows = ring.newest(filled);
+            let mut slots = vec![0.0; self.capacity * dim];
+            for (n, row) in (ring.pushed - filled as u64..).zip(rows.data().chunks_exact(dim)) {
+                let slot = (n % self.capacity as u64) as usize;
+                slots[slot * dim..(slot + 1) * dim].copy_from_slice(row);
+            }
+            (lang.clone(), Tensor::new(slots, &[self.capacity, dim]))
+        };
+        let tensors = self.rings.iter().map(slots).collect();
         (tensors, self.rings.iter().map(|(lang, ring)| (lang.clone(), ring.pushed)).collect())
     }
 
@@ -119,7 +142,10 @@ impl MemoryBank {
                 let problem = format!("holds {capacity} rows, the run asks for {}; start the run over", self.capacity);
                 return Err(Error::value(&format!("bank.{lang}"), problem));
             }
-            rings.insert(lang.clone(), Ring { dim, slots: slots.data().to_vec(), pushed: *pushed });
+            let filled = capacity.min(*pushed as usize);
+            let in_order = (*pushed - filled as u64..*pushed).map(|n| (n % capacity as u64) as usize);
+            let rows = op::gather_rows(slots, &in_order.collect::<Vec<usize>>());
+            rings.insert(lang.clone(), Ring { dim, pushes: VecDeque::from([rows]), pushed: *pushed });
         }
         self.rings = rings;
         Ok(())

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Sampled, Source, Tally};
 use crate::error::Result;
+use crate::figure::Figure;
 use crate::plan::{DataPlan, Needs, PlanOptions, Sample, SetPlan};
 use crate::recipe::{Recipe, RecipeState};
 use crate::sampler::SamplerState;
@@ -16,9 +17,9 @@ use crate::step::{self, StepOptions, TokenBatch};
 /// What came of one batch.
 pub struct BatchLog {
     /// The loss, unweighted.
-    pub loss: f64,
+    pub loss: Figure,
     /// Every term of it by name.
-    pub terms: Vec<(String, f64)>,
+    pub terms: Vec<(String, Figure)>,
     /// Examples.
     pub rows: usize,
     /// Tokens encoded.
@@ -104,8 +105,8 @@ where
     fn accumulate(&mut self, model: &BiEncoder, options: StepOptions, gradients: &mut Gradients) -> Result<BatchLog> {
         let batch = self.next_batch(model);
         let (loss, tokens) = step::accumulate(model, &mut self.recipe, &batch, options, gradients)?;
-        let terms = loss.terms.iter().map(|(name, value)| (name.to_string(), f64::from(*value))).collect();
-        Ok(BatchLog { loss: f64::from(loss.total.item()), terms, rows: batch.len(), tokens })
+        let terms = loss.terms.into_iter().map(|(name, value)| (name.into_owned(), Figure::of(value))).collect();
+        Ok(BatchLog { loss: Figure::of(loss.total), terms, rows: batch.len(), tokens })
     }
 
     fn warm_up(&mut self, model: &BiEncoder, options: StepOptions) -> Result<()> {

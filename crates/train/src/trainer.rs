@@ -1,13 +1,17 @@
 //! The training loop: batches, gradients, updates, evaluations, checkpoints, log.
+//!
+//! A step does not wait for a GPU: its figures are read when the next one is on its way, and before anything is evaluated or stored. Whether there is an
+//! update is decided where loss and norm are.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use isogloss_engine::optim::{AdamW, global_norm};
+use isogloss_engine::optim::{AdamW, clip};
 use isogloss_engine::schedule::Schedule;
-use isogloss_engine::{Device, Gradients, Key};
+use isogloss_engine::{Deferred, Device, Gradients, Key};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -15,9 +19,10 @@ use crate::checkpoint::{self, RunState};
 use crate::config::RunConfig;
 use crate::dev::Score;
 use crate::error::{Error, Result};
+use crate::figure::Sums;
 use crate::mixture::Mixture;
 use crate::step::StepOptions;
-use crate::task::{BatchLog, Task};
+use crate::task::Task;
 use crate::trainable::Trainable;
 
 /// One line of the log.
@@ -79,6 +84,22 @@ pub struct Trainer<M: Trainable> {
     stale: usize,
     log: File,
     log_bytes: u64,
+    /// Steps whose figures have not been read, in order.
+    pending: VecDeque<Pending>,
+    /// When figures were read last.
+    last_read: Option<Instant>,
+}
+
+/// A step that was put on its way.
+struct Pending {
+    /// Steps before it.
+    before: usize,
+    start: Instant,
+    learning_rate: f32,
+    epoch: f64,
+    sums: Sums,
+    /// Values of the sums' losses and terms, then the gradient's norm.
+    told: Deferred<f64>,
 }
 
 impl<M: Trainable> Trainer<M> {
@@ -113,6 +134,8 @@ impl<M: Trainable> Trainer<M> {
             fingerprint,
             log,
             log_bytes,
+            pending: VecDeque::new(),
+            last_read: None,
         })
     }
 
@@ -135,12 +158,16 @@ impl<M: Trainable> Trainer<M> {
                 stopped_early = true;
                 break;
             }
-            let log = self.train_step()?;
-            self.write_log(&log)?;
-            observer.step(&log, self.config.schedule.steps);
-            self.evaluate(observer)?;
+            if let Err(error) = self.train_step() {
+                self.read_figures(0, observer)?;
+                return Err(error);
+            }
             let every = self.config.checkpoint.every;
-            if every > 0 && self.step.is_multiple_of(every) {
+            let checkpoint = every > 0 && self.step.is_multiple_of(every);
+            let all = checkpoint || self.evaluation_is_due() || self.step == self.config.schedule.steps;
+            self.read_figures(if all { 0 } else { 1 }, observer)?;
+            self.evaluate(observer)?;
+            if checkpoint {
                 self.save_checkpoint()?;
             }
         }
@@ -163,8 +190,8 @@ impl<M: Trainable> Trainer<M> {
         Ok(())
     }
 
-    /// One optimiser step.
-    fn train_step(&mut self) -> Result<StepLog> {
+    /// Puts one optimiser step on its way.
+    fn train_step(&mut self) -> Result<()> {
         let start = Instant::now();
         let step_key = Key::new(self.config.seed).derive(2).derive(self.step as u64);
         let rounds = self.config.batch.accumulate;
@@ -183,41 +210,68 @@ impl<M: Trainable> Trainer<M> {
                 sums.add(&self.mixture.prefix(n), f64::from(options.weight), batch);
             }
         }
-        self.require_finite("loss", sums.loss)?;
         let parameters = checkpoint::parameters(&self.model, &self.tasks);
-        let gradient_norm = global_norm(parameters.into_iter().map(|(_, t)| t), &gradients);
-        self.require_finite("gradient norm", gradient_norm)?;
+        let parameters = parameters.into_iter().map(|(_, t)| t);
+        let limit = f64::from(self.config.optimizer.clip);
+        let clipped = clip(parameters, &gradients, limit, &sums.losses(), &sums.terms());
         let learning_rate = self.schedule.rate(self.step);
-        let factor = clip_factor(f64::from(self.config.optimizer.clip), gradient_norm);
         let parameters = checkpoint::parameters_mut(&mut self.model, &mut self.tasks);
-        self.optimizer.step(parameters, &gradients, learning_rate, factor);
+        self.optimizer.step(parameters, &gradients, learning_rate, clipped.factor);
+        let epoch = self.tasks.iter().map(|task| task.epochs()).fold(0.0, f64::max);
+        let told = clipped.told;
+        self.pending.push_back(Pending { before: self.step, start, learning_rate, epoch, sums, told });
         self.step += 1;
-        let seconds = start.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Reads, logs and shows the figures of all pending steps but the last `keep`, and of those too where they are here already.
+    fn read_figures(&mut self, keep: usize, observer: &mut dyn Observer) -> Result<()> {
+        while self.pending.len() > keep || self.pending.front().is_some_and(|step| step.told.is_here()) {
+            let Some(step) = self.pending.pop_front() else { break };
+            let log = self.read(step)?;
+            self.write_log(&log)?;
+            observer.step(&log, self.config.schedule.steps);
+        }
+        Ok(())
+    }
+
+    /// Waits for the figures of a step.
+    fn read(&mut self, step: Pending) -> Result<StepLog> {
+        let Pending { before, start, learning_rate, epoch, sums, told } = step;
+        let mut values = told.wait().into_iter();
+        let now = Instant::now();
+        // A GPU began it when it was through with the one before.
+        let seconds = (now - self.last_read.replace(now).map_or(start, |last| last.max(start))).as_secs_f64();
+        let (loss, terms) = sums.value(&mut values);
+        require_finite(before, "loss", loss)?;
+        let gradient_norm = values.next().expect("the norm is behind the figures");
+        require_finite(before, "gradient norm", gradient_norm)?;
         Ok(StepLog {
-            step: self.step,
-            loss: sums.loss,
+            step: before + 1,
+            loss,
+            terms,
             gradient_norm,
             learning_rate,
-            epoch: self.tasks.iter().map(|task| task.epochs()).fold(0.0, f64::max),
+            epoch,
             rows: sums.rows,
             tokens: sums.tokens,
             tokens_per_second: sums.tokens as f64 / seconds,
-            terms: sums.terms(),
         })
     }
 
-    fn require_finite(&self, what: &'static str, value: f64) -> Result<()> {
-        if value.is_finite() { Ok(()) } else { Err(Error::NotFinite { step: self.step, what, value }) }
+    fn evaluation_is_due(&self) -> bool {
+        let due = |every: usize| self.step.is_multiple_of(every) || self.step == self.config.schedule.steps;
+        self.dev.is_some() && self.config.evaluate.as_ref().is_some_and(|evaluate| due(evaluate.every))
     }
 
     /// Evaluates if it is time to, and keeps the model if it is the best.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let (Some(config), Some(dev)) = (&self.config.evaluate, &self.dev) else { return Ok(()) };
-        if !self.step.is_multiple_of(config.every) && self.step != self.config.schedule.steps {
+        if !self.evaluation_is_due() {
             return Ok(());
         }
         let score = self.model.score(dev)?;
-        self.require_finite("measure of the development set", score.value)?;
+        require_finite(self.step, "measure of the development set", score.value)?;
         let best = self.best.is_none_or(|(so_far, _)| score.beats(so_far));
         let Score { measure, value, by_lang, .. } = score;
         if best {
@@ -276,39 +330,8 @@ impl<M: Trainable> Trainer<M> {
     }
 }
 
-/// What the batches of a step add up to.
-#[derive(Default)]
-struct Sums {
-    loss: f64,
-    rows: usize,
-    tokens: usize,
-    /// Sum and number of every term, in the order in which they came.
-    terms: Vec<(String, f64, usize)>,
-}
-
-impl Sums {
-    fn add(&mut self, prefix: &str, weight: f64, batch: BatchLog) {
-        self.loss += weight * batch.loss;
-        self.rows += batch.rows;
-        self.tokens += batch.tokens;
-        for (name, value) in batch.terms {
-            let name = format!("{prefix}{name}");
-            match self.terms.iter_mut().find(|(known, ..)| *known == name) {
-                Some((_, sum, count)) => (*sum, *count) = (*sum + value, *count + 1),
-                None => self.terms.push((name, value, 1)),
-            }
-        }
-    }
-
-    /// Every term, mean over the batches that have it.
-    fn terms(self) -> Map<String, Value> {
-        self.terms.into_iter().map(|(name, sum, count)| (name, json!(sum / count as f64))).collect()
-    }
-}
-
-/// What gradients are multiplied by so that their norm stays within `limit`, as in PyTorch; 1 if the limit is 0.
-fn clip_factor(limit: f64, norm: f64) -> f32 {
-    if limit == 0.0 { 1.0 } else { (limit / (norm + 1e-6)).min(1.0) as f32 }
+fn require_finite(step: usize, what: &'static str, value: f64) -> Result<()> {
+    if value.is_finite() { Ok(()) } else { Err(Error::NotFinite { step, what, value }) }
 }
 
 /// The log, cut to what the checkpoint knows of.

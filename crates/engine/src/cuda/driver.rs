@@ -16,6 +16,7 @@ use super::error::{CudaError, Purpose};
 use super::matmul::Products;
 use super::memory::{Memory, Plain};
 use super::module::{Kernel, Modules};
+use super::page_locked::{Places, Staging};
 
 /// The first GPU that the driver shows.
 pub(crate) struct Gpu {
@@ -24,6 +25,8 @@ pub(crate) struct Gpu {
     pub(super) arena: Arena,
     pub(super) modules: Modules,
     products: OnceLock<Products>,
+    staging: Staging,
+    pub(super) places: Places,
     copies_down: AtomicU64,
     description: Description,
 }
@@ -220,6 +223,8 @@ impl Gpu {
             arena: Arena::default(),
             modules: Modules::new(capability_name(capability)),
             products: OnceLock::new(),
+            staging: Staging::default(),
+            places: Places::default(),
             copies_down: AtomicU64::new(0),
             description,
         })
@@ -268,13 +273,10 @@ impl Gpu {
         }
     }
 
-    /// A copy of `values` on the GPU.
+    /// A copy of `values` on the GPU, made in the order of the stream; they may change at once.
     pub(crate) fn upload<T: Plain>(&'static self, values: &[T]) -> Memory {
         let memory = self.scratch::<T>(values.len());
-        if !values.is_empty() {
-            // SAFETY: the memory has the bytes of the values. The driver has read memory that is not page-locked when the call returns.
-            demand(unsafe { cu::memcpy_htod_async(memory.address(), values, self.stream) }.while_("copy to the GPU"));
-        }
+        demand(self.staging.send(values, &memory, self.stream));
         memory
     }
 

@@ -11,6 +11,7 @@ mod matmul;
 mod memory;
 mod module;
 pub(crate) mod op;
+mod page_locked;
 
 use std::ops::Deref;
 
@@ -20,6 +21,7 @@ pub use error::CudaError;
 pub(crate) use layout::{Layout, OnGpu};
 pub(crate) use memory::{Memory, Plain};
 pub use module::{CACHE_VARIABLE, compile_all};
+pub(crate) use page_locked::Landing;
 
 use crate::storage::Storage;
 use crate::tensor::Tensor;

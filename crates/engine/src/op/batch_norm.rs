@@ -4,19 +4,19 @@ use crate::buffer::Buffer;
 use crate::cuda;
 use crate::tensor::{Backward, Tensor};
 
-/// Mean and variance of every column.
-#[derive(Clone, Debug, PartialEq)]
+/// Mean and variance of every column, where the columns are; constants.
+#[derive(Clone, Debug)]
 pub struct ColumnStatistics {
-    /// Means.
-    pub mean: Vec<f32>,
-    /// Variances.
-    pub variance: Vec<f32>,
+    /// Means, `[n]`.
+    pub mean: Tensor,
+    /// Variances, `[n]`.
+    pub variance: Tensor,
 }
 
 impl ColumnStatistics {
     /// Mean 0 and variance 1 of `n` columns.
     pub fn standard(n: usize) -> ColumnStatistics {
-        ColumnStatistics { mean: vec![0.0; n], variance: vec![1.0; n] }
+        ColumnStatistics { mean: Tensor::new(vec![0.0; n], &[n]), variance: Tensor::new(vec![1.0; n], &[n]) }
     }
 
     /// Mean and biased variance (the sum of squares divided by the number of rows) of `x: [m, n]`.
@@ -34,7 +34,7 @@ impl ColumnStatistics {
             let squares = row.iter().zip(&mean).map(|(x, mean)| (f64::from(*x) - mean).powi(2) / m as f64);
             variance.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
         }
-        let narrow = |values: Vec<f64>| values.into_iter().map(|x| x as f32).collect();
+        let narrow = |values: Vec<f64>| Tensor::new(values.into_iter().map(|x| x as f32).collect::<Vec<_>>(), &[n]);
         ColumnStatistics { mean: narrow(mean), variance: narrow(variance) }
     }
 }
@@ -81,15 +81,17 @@ fn normalize(
 ) -> Tensor {
     let (m, n) = x.matrix();
     assert!(m > 0 && gamma.elements() == n && beta.elements() == n, "batch_norm: {:?}", x.shape());
-    assert!(statistics.mean.len() == n && statistics.variance.len() == n, "batch_norm: statistics of other columns");
+    let (mean, variance) = (&statistics.mean, &statistics.variance);
+    assert!(mean.shape() == [n] && variance.shape() == [n], "batch_norm: statistics of other columns");
     if let Some(gpu) = cuda::of(&[x, gamma, beta]) {
-        return cuda::op::batch_norm(gpu, x, statistics, [gamma, beta], eps, own_statistics);
+        return cuda::op::batch_norm(gpu, x, [mean, variance], [gamma, beta], eps, own_statistics);
     }
-    let inverse: Vec<f32> = statistics.variance.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
+    let mean = mean.data();
+    let inverse: Vec<f32> = variance.data().iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
     let (mut normalized, mut out) = (Buffer::scratch(m * n), Buffer::scratch(m * n));
     for (at, x) in x.data().iter().enumerate() {
         let j = at % n;
-        normalized[at] = (x - statistics.mean[j]) * inverse[j];
+        normalized[at] = (x - mean[j]) * inverse[j];
         out[at] = normalized[at] * gamma.data()[j] + beta.data()[j];
     }
     Tensor::result(out, x.shape(), &[x, gamma, beta], BatchNorm { normalized, inverse, own_statistics })
@@ -128,7 +130,8 @@ mod tests {
     #[test]
     fn gradients_by_own_and_by_given_statistics() {
         gradients_match(&inputs(5), |x| batch_norm(&x[0], &x[1], &x[2], 1e-5).0);
-        let given = ColumnStatistics { mean: vec![0.3, -1.0, 0.0], variance: vec![0.5, 2.0, 1.0] };
+        let columns = |values: [f32; 3]| Tensor::new(values.to_vec(), &[3]);
+        let given = ColumnStatistics { mean: columns([0.3, -1.0, 0.0]), variance: columns([0.5, 2.0, 1.0]) };
         gradients_match(&inputs(5), |x| batch_norm_by(&x[0], &given, &x[1], &x[2], 1e-5));
     }
 
@@ -137,14 +140,15 @@ mod tests {
         let x = random(4, &[50, 2]);
         let (ones, zeros) = (Tensor::new(vec![1.0; 2], &[2]), Tensor::new(vec![0.0; 2], &[2]));
         let after = ColumnStatistics::of(&batch_norm(&x, &ones, &zeros, 0.0).0);
-        assert!(after.mean.iter().all(|m| m.abs() < 1e-6) && after.variance.iter().all(|v| (v - 1.0).abs() < 1e-5));
+        assert!(after.mean.data().iter().all(|m| m.abs() < 1e-6));
+        assert!(after.variance.data().iter().all(|v| (v - 1.0).abs() < 1e-5));
     }
 
     #[test]
     fn one_row_gives_beta_and_passes_no_gradient_back() {
         let [x, gamma, beta] = inputs(1);
         let (y, statistics) = batch_norm(&x, &gamma, &beta, 1e-5);
-        assert_eq!((y.data(), statistics.variance), (beta.data(), vec![0.0; 3]));
+        assert_eq!((y.data(), statistics.variance.data()), (beta.data(), &[0.0; 3][..]));
         let mut gradients = crate::Gradients::default();
         y.backward_from(Tensor::new(vec![1.0; 3], &[1, 3]), &mut gradients);
         assert_eq!(gradients.get(&x).unwrap().data(), &[0.0; 3]);

@@ -56,13 +56,12 @@ pub fn info_nce(queries: &Tensor, positives: &Tensor, negatives: Option<&Tensor>
     let forward =
         op::softmax_cross_entropy(&scores, &targets, exclusions(rows, candidates.matrix().0, &options).as_deref());
     if !options.symmetric {
-        let value = forward.item();
-        return Loss { total: forward, terms: vec![("info_nce".into(), value)] };
+        return Loss::of("info_nce", forward);
     }
     let transposed = self::scores(&p, &q, options.temperature);
     let excluded = options.same.map(|same| off_diagonal(rows, |i, j| same[j * rows + i]));
     let backward = op::softmax_cross_entropy(&transposed, &targets, excluded.as_deref());
-    let terms = vec![("query_to_passage".into(), forward.item()), ("passage_to_query".into(), backward.item())];
+    let terms = vec![("query_to_passage".into(), forward.detach()), ("passage_to_query".into(), backward.detach())];
     Loss { total: op::scale(&op::add(&forward, &backward), 0.5), terms }
 }
 

@@ -117,6 +117,6 @@ pub fn language(texts: &Tensor, english: &Tensor, other: &Tensor, options: Langu
     };
     let excess = op::scale(&op::log_cosh(&x), weight);
     let total = op::add(&excess, &Tensor::scalar(minimum as f32));
-    let terms = vec![("language".into(), total.item()), ("language_excess".into(), excess.item())];
+    let terms = vec![("language".into(), total.detach()), ("language_excess".into(), excess.detach())];
     Loss { total, terms }
 }

@@ -21,9 +21,9 @@ pub fn matryoshka<const N: usize>(
 ) -> Loss {
     Loss::sum(dims.iter().map(|&(dim, weight)| {
         let whole = loss(embeddings.map(|x| first_columns(x, dim)));
-        let mut terms = vec![(format!("dim{dim}").into(), whole.total.item())];
+        let mut terms = vec![(format!("dim{dim}").into(), whole.total.detach())];
         if whole.terms.len() > 1 {
-            terms.extend(whole.terms.iter().map(|(name, value)| (format!("dim{dim}.{name}").into(), *value)));
+            terms.extend(whole.terms.iter().map(|(name, value)| (format!("dim{dim}.{name}").into(), value.clone())));
         }
         (weight, Loss { terms, ..whole })
     }))

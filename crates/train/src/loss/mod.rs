@@ -40,18 +40,18 @@ impl Similarity {
     }
 }
 
-/// A loss with the names and values of its terms.
+/// A loss with its terms by name.
 pub struct Loss {
     /// The scalar to differentiate.
     pub total: Tensor,
-    /// What it is made of, for the log.
-    pub terms: Vec<(Cow<'static, str>, f32)>,
+    /// What it is made of, for the log: constant scalars, where they were computed.
+    pub terms: Vec<(Cow<'static, str>, Tensor)>,
 }
 
 impl Loss {
     /// A loss of one term.
     fn of(name: &'static str, total: Tensor) -> Loss {
-        let terms = vec![(name.into(), total.item())];
+        let terms = vec![(name.into(), total.detach())];
         Loss { total, terms }
     }
 

@@ -139,7 +139,11 @@ impl Recipe<2> for Ccp {
 
     fn loss(&mut self, batch: &[Place], _key: Key, [centre, context]: [Tensor; 2]) -> Loss {
         let lang = batch[0].lang.as_ref().map_or(String::new(), |lang| lang.to_string());
-        let bank = self.bank.rows(&lang);
+        // Rows of a checkpoint come in main memory; products depend on where they are made in their last bits.
+        let bank = self.bank.rows(&lang).map(|mut rows| {
+            rows.set_device(centre.device()).expect("a device in use");
+            rows
+        });
         let windows = self.config.mask_windows.then(|| windows(batch, self.config.window));
         let CcpConfig { temperature, bidirectional, same_side, .. } = self.config;
         let options =

@@ -17,7 +17,7 @@ use crate::recipe::RecipeState;
 const KEPT: usize = 64;
 
 /// Terms of the log by name.
-type Terms = Vec<(Cow<'static, str>, f32)>;
+type Terms = Vec<(Cow<'static, str>, Tensor)>;
 
 /// What a part of the recipe keeps in a checkpoint.
 type Kept = (BTreeMap<String, Tensor>, BTreeMap<String, u64>);
@@ -55,13 +55,13 @@ impl Monitor {
             let [u, v] = sides.map(|side| head.project(side, statistics));
             ccp_accuracy(&u, &v, options)
         };
-        let mut terms: Terms = vec![
+        let mut terms = vec![
             ("leak".into(), accuracy(Statistics::Batch) - accuracy(Statistics::Running)),
             (format!("deviation.{lang}").into(), deviation(sides[0])),
             (format!("pairwise_cosine.{lang}").into(), pairwise_cosine(sides[0])),
         ];
         terms.extend(self.probe(sides[0].matrix().1).map(|accuracy| ("language_probe".into(), accuracy as f32)));
-        terms
+        terms.into_iter().map(|(name, value)| (name, Tensor::scalar(value))).collect()
     }
 
     fn probe(&self, dim: usize) -> Option<f64> {

@@ -238,5 +238,5 @@ impl Recipe<2> for Distill {
 
 /// A loss whose only term has another name.
 fn named(name: &'static str, loss: Loss) -> Loss {
-    Loss { terms: vec![(name.into(), loss.total.item())], ..loss }
+    Loss { terms: vec![(name.into(), loss.total.detach())], ..loss }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::positive;
 use crate::data::{Sampled, Source, Text};
 use crate::error::{Error, Result};
+use crate::figure::Figure;
 use crate::loss::masked_lm;
 use crate::plan::{DataPlan, Needs, PlanOptions, Sample};
 use crate::recipe::Part;
@@ -164,16 +165,16 @@ impl Task for Mlm {
         let batch = self.mask(sequences, options.key.derive(0));
         let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
         let all: usize = batch.labels.iter().map(Vec::len).sum();
-        let mut loss = 0.0;
+        let mut loss = Figure::default();
         for rows in chunks(&batch.sequences, options.chunk_tokens) {
             if let Some((part, labels)) = self.loss(model, &batch, rows, dropout) {
                 let share = labels as f32 / all as f32;
                 op::scale(&part, options.weight * share).backward(gradients);
-                loss += f64::from(share) * f64::from(part.item());
+                loss.add(f64::from(share), &part);
             }
         }
         let tokens = batch.sequences.iter().map(|s| s.ids.len()).sum();
-        Ok(BatchLog { loss, terms: vec![("mlm".into(), loss)], rows: texts.len(), tokens })
+        Ok(BatchLog { terms: vec![("mlm".into(), loss.clone())], loss, rows: texts.len(), tokens })
     }
 
     fn warm_up(&mut self, _model: &BiEncoder, _options: StepOptions) -> Result<()> {

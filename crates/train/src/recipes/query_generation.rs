@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{DataConfig, positive};
 use crate::data::{Sampled, Source, load};
 use crate::error::{Error, Result};
+use crate::figure::Figure;
 use crate::plan::{DataPlan, Needs, PlanOptions, Sample};
 use crate::recipe::Part;
 use crate::step::{StepOptions, chunks};
@@ -119,15 +120,15 @@ impl Task<Seq2Seq> for QueryGeneration {
         let (examples, batch) = self.draw(model, options.key.derive(0))?;
         let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
         let all: usize = batch.queries.iter().map(Vec::len).sum();
-        let mut loss = 0.0;
+        let mut loss = Figure::default();
         for rows in chunks(&batch.passages, options.chunk_tokens) {
             let (part, labels) = self.loss(model, &batch, rows, dropout);
             let share = labels as f32 / all as f32;
             op::scale(&part, options.weight * share).backward(gradients);
-            loss += f64::from(share) * f64::from(part.item());
+            loss.add(f64::from(share), &part);
         }
         let tokens = all + batch.passages.iter().map(|passage| passage.ids.len()).sum::<usize>();
-        Ok(BatchLog { loss, terms: vec![("query".into(), loss)], rows: examples.len(), tokens })
+        Ok(BatchLog { terms: vec![("query".into(), loss.clone())], loss, rows: examples.len(), tokens })
     }
 
     fn warm_up(&mut self, _model: &Seq2Seq, _options: StepOptions) -> Result<()> {

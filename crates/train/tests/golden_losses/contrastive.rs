@@ -16,7 +16,7 @@ fn flag(case: &Value, key: &str, default: bool) -> bool {
 fn named(loss: &Loss, names: &[(&'static str, &str)]) -> Vec<(String, f32)> {
     let term = |(ours, theirs): &(&'static str, &str)| {
         let (_, value) = loss.terms.iter().find(|(name, _)| name == ours)?;
-        Some(((*theirs).to_string(), *value))
+        Some(((*theirs).to_string(), value.item()))
     };
     names.iter().filter_map(term).collect()
 }
@@ -191,6 +191,6 @@ pub fn matryoshka(case: &Value, fixture: &Fixture) -> Computed {
     let tau = number(params, "tau");
     let [q, p, n] = [0, 1, 2].map(|i| &inputs[i].1);
     let loss = loss::matryoshka([q, p, n], &dims, |[q, p, n]| info_nce(&q, &p, Some(&n), case, tau, None));
-    let components = loss.terms.iter().map(|(name, value)| (name.to_string(), *value)).collect();
+    let components = loss.terms.iter().map(|(name, value)| (name.to_string(), value.item())).collect();
     Computed { total: loss.total, components, inputs }
 }

@@ -25,9 +25,31 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum_squares(double *partia
     }
 }
 
-// One update of every chunk, gradients times `factor` first; c1, c2 are the bias corrections 1/(1 − βᵗ).
-extern "C" __global__ void __launch_bounds__(THREADS) adamw(const Chunk *chunks, int count, float factor, float rate,
-                                                            float beta1, float beta2, float eps, float c1, float c2) {
+// told = {scalars…, norm}, norm = √(Σ partial + elsewhere). factor[0] = min(1, limit / (norm + 1e-6)), or 1 without a
+// limit; −1 where the norm or one of the first `losses` scalars is not finite. One block.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    clip_factor(float *factor, double *told, const float *const *scalars, int count, int losses, const double *partial,
+                int parts, double elsewhere, double limit) {
+    __shared__ double scratch[WARP];
+    double sum = 0.0;
+    for (int i = threadIdx.x; i < parts; i += THREADS) sum += partial[i];
+    const double norm = sqrt(block_sum(sum, scratch) + elsewhere);
+    for (int i = threadIdx.x; i < count; i += THREADS) told[i] = static_cast<double>(*scalars[i]);
+    if (threadIdx.x != 0) return;
+    told[count] = norm;
+    bool finite = norm < static_cast<double>(infinity());
+    for (int i = 0; i < losses; i++) finite = finite && fabsf(*scalars[i]) < infinity();
+    const double clipped = limit == 0.0 ? 1.0 : fmin(limit / (norm + 1e-6), 1.0);
+    factor[0] = finite ? static_cast<float>(clipped) : -1.0f;
+}
+
+// One update of every chunk, gradients times factor[0] first, and none where that is negative; c1, c2 are the bias
+// corrections 1/(1 − βᵗ).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    adamw(const Chunk *chunks, int count, const float *by, float rate, float beta1, float beta2, float eps, float c1,
+          float c2) {
+    const float factor = by[0];
+    if (factor < 0.0f) return;
     for (int i = blockIdx.x; i < count; i += gridDim.x) {
         const Chunk chunk = chunks[i];
         const bool whole = aligned(chunk.w) && aligned(chunk.m) && aligned(chunk.v) && aligned(chunk.g);

@@ -39,25 +39,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     });
 }
 
-// The sum of n partial sums, in every thread of one block of 256.
-__device__ __forceinline__ double sum_of_parts(const double *partial, int n, double *scratch) {
-    double sum = 0.0;
-    for (int i = threadIdx.x; i < n; i += THREADS) sum += partial[i];
-    return block_sum(sum, scratch);
-}
-
 // out[0] = factor · Σ partial. One block.
 extern "C" __global__ void __launch_bounds__(THREADS) total(float *out, const double *partial, int n, double factor) {
     __shared__ double scratch[WARP];
-    const double sum = sum_of_parts(partial, n, scratch);
+    double sum = 0.0;
+    for (int i = threadIdx.x; i < n; i += THREADS) sum += partial[i];
+    sum = block_sum(sum, scratch);
     if (threadIdx.x == 0) out[0] = static_cast<float>(factor * sum);
-}
-
-// out[0] = Σ partial, in double precision. One block.
-extern "C" __global__ void __launch_bounds__(THREADS) total_double(double *out, const double *partial, int n) {
-    __shared__ double scratch[WARP];
-    const double sum = sum_of_parts(partial, n, scratch);
-    if (threadIdx.x == 0) out[0] = sum;
 }
 
 // out[groups, n]: sums of every `rows_per_block` rows of x[rows, n] by column. Grid (⌈n / 32⌉, groups), block (32, 8).

@@ -45,30 +45,27 @@ impl Backward for BatchNorm {
     }
 }
 
-/// Mean and biased variance of every column; waits for them.
+/// Mean and biased variance of every column.
 pub(crate) fn column_statistics(gpu: &'static Gpu, x: &Tensor) -> ColumnStatistics {
     let (m, n) = x.matrix();
     let (mean, variance, from) = (gpu.scratch::<f32>(n), gpu.scratch::<f32>(n), operand(gpu, x));
     // SAFETY: x is [m, n], the statistics [n].
     unsafe { launch!(gpu, batch_norm::column_statistics, Geometry::columns(n, 1), &mean, &variance, &from, m, n) }
-    let mut statistics = ColumnStatistics::standard(n);
-    gpu.download(&mean, &mut statistics.mean);
-    gpu.download(&variance, &mut statistics.variance);
-    statistics
+    ColumnStatistics { mean: Tensor::constant(mean, &[n]), variance: Tensor::constant(variance, &[n]) }
 }
 
 /// `(x − mean) / √(variance + eps) · gamma + beta`; the gradient flows through the statistics if they are those of `x`.
 pub(crate) fn batch_norm(
     gpu: &'static Gpu,
     x: &Tensor,
-    statistics: &ColumnStatistics,
+    [mean, variance]: [&Tensor; 2],
     [gamma, beta]: [&Tensor; 2],
     eps: f32,
     own_statistics: bool,
 ) -> Tensor {
     let (m, n) = x.matrix();
     let [out, normalized, inverse] = [m * n, m * n, n].map(|size| gpu.scratch::<f32>(size));
-    let (mean, variance) = (gpu.upload(&statistics.mean), gpu.upload(&statistics.variance));
+    let (mean, variance) = (operand(gpu, mean), operand(gpu, variance));
     let (from, scale, shift) = (operand(gpu, x), operand(gpu, gamma), operand(gpu, beta));
     // SAFETY: matrices are [m, n], the rest [n].
     unsafe {

@@ -25,7 +25,7 @@ pub(crate) use embedding::{bag, embedding, gather_columns, gather_rows};
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
 pub(crate) use normalize::{dot_rows, l2_normalize};
-pub(crate) use optimizer::{Update, adamw, square_sum};
+pub(crate) use optimizer::{Clip, Update, adamw, clip};
 pub(crate) use pool::pool;
 pub(crate) use projected_cross_entropy::projected_cross_entropy;
 pub(crate) use reduce::{log_cosh, mean, squared_error};

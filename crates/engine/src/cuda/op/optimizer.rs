@@ -1,7 +1,7 @@
-//! Sums of squares and updates over all tensors at once.
+//! The gradient's norm, clipping and updates, over all tensors at once.
 
 use super::launch;
-use crate::cuda::{Geometry, Gpu, Plain, demand, operand};
+use crate::cuda::{Geometry, Gpu, Landing, Memory, Operand, Plain, demand, operand};
 use crate::device::Device;
 use crate::optim::Moments;
 use crate::tensor::Tensor;
@@ -41,20 +41,49 @@ fn chunks(n: usize, [weight, first, second, gradient]: [u64; 4], decay: f32) -> 
     })
 }
 
-/// `Σ x²` over all elements of all tensors, summed in double precision; waits for the result.
-pub(crate) fn square_sum(gpu: &'static Gpu, tensors: &[&Tensor]) -> f64 {
-    let held: Vec<_> = tensors.iter().map(|t| operand(gpu, t)).collect();
-    let all: Vec<Chunk> =
-        tensors.iter().zip(&held).flat_map(|(t, at)| chunks(t.elements(), [0, 0, 0, at.address()], 0.0)).collect();
-    let (partial, sum, list) = (gpu.scratch::<f64>(all.len()), gpu.scratch::<f64>(1), gpu.upload(&all));
-    // SAFETY: chunks lie in tensors that are held; there is a sum for each.
+/// What a step is clipped by.
+pub(crate) struct Clip<'a> {
+    /// Gradients, of which the norm is taken.
+    pub gradients: &'a [&'a Tensor],
+    /// Sum of squares of the gradients that are elsewhere.
+    pub elsewhere: f64,
+    /// Most that the norm may be; 0 for any.
+    pub limit: f64,
+    /// Scalars to be told; the first ones are losses.
+    pub scalars: &'a [&'a Tensor],
+    /// How many are losses: one that is not finite stops the update.
+    pub losses: usize,
+}
+
+/// What gradients are to be multiplied by (one f32, negative where nothing may be updated), and the scalars with the norm behind them, on their way to
+/// main memory.
+pub(crate) fn clip(gpu: &'static Gpu, clip: &Clip) -> (Memory, Landing) {
+    let held: Vec<_> = clip.gradients.iter().map(|t| operand(gpu, t)).collect();
+    let parts = clip.gradients.iter().zip(&held);
+    let all: Vec<Chunk> = parts.flat_map(|(t, at)| chunks(t.elements(), [0, 0, 0, at.address()], 0.0)).collect();
+    let (partial, list) = (gpu.scratch::<f64>(all.len()), gpu.upload(&all));
+    let scalars: Vec<_> = clip.scalars.iter().map(|t| operand(gpu, t)).collect();
+    let addresses: Vec<u64> = scalars.iter().map(|scalar| scalar.address()).collect();
+    let (factor, told) = (gpu.scratch::<f32>(1), gpu.scratch::<f64>(scalars.len() + 1));
+    // SAFETY: chunks lie in tensors that are held; there is a sum for each, a place for every scalar and one for the norm.
     unsafe {
         launch!(gpu, optimizer::sum_squares, Geometry::blocks(all.len()), &partial, &list, all.len());
-        launch!(gpu, reduce::total_double, Geometry::blocks(1), &sum, &partial, all.len());
+        launch!(
+            gpu,
+            optimizer::clip_factor,
+            Geometry::blocks(1),
+            &factor,
+            &told,
+            &gpu.upload(&addresses),
+            scalars.len(),
+            clip.losses,
+            &partial,
+            all.len(),
+            clip.elsewhere,
+            clip.limit,
+        )
     }
-    let mut result = [0f64];
-    gpu.download(&sum, &mut result);
-    result[0]
+    (factor, Landing::of(&told))
 }
 
 /// One parameter on a GPU and what it is updated by.
@@ -77,9 +106,9 @@ impl Update<'_> {
     }
 }
 
-/// AdamW on all parameters, by the numbers `[factor, rate, beta1, beta2, eps, correction of the first, of the second moment]`.
-pub(crate) fn adamw(updates: &mut [Update], numbers: [f32; 7]) {
-    let Some(gpu) = updates.first().and_then(|update| crate::cuda::of(&[&*update.weight])) else { return };
+/// AdamW on all parameters, by the numbers `[rate, beta1, beta2, eps, correction of the first, of the second moment]`. Gradients are multiplied by
+/// `factor`, one f32; a negative one updates nothing.
+pub(crate) fn adamw(gpu: &'static Gpu, updates: &mut [Update], factor: &Operand, numbers: [f32; 6]) {
     let addresses: Vec<[u64; 3]> = updates.iter_mut().map(Update::addresses).collect();
     let held: Vec<_> = updates.iter().map(|update| operand(gpu, &update.gradient)).collect();
     let parts = updates.iter().zip(addresses).zip(&held);
@@ -88,7 +117,7 @@ pub(crate) fn adamw(updates: &mut [Update], numbers: [f32; 7]) {
             chunks(update.weight.elements(), [weight, first, second, gradient.address()], update.decay)
         })
         .collect();
-    let [factor, rate, beta1, beta2, eps, c1, c2] = numbers;
+    let [rate, beta1, beta2, eps, c1, c2] = numbers;
     let (list, blocks) = (gpu.upload(&all), Geometry::blocks(all.len()));
     // SAFETY: chunks lie in tensors that are held, and no two overlap.
     unsafe { launch!(gpu, optimizer::adamw, blocks, &list, all.len(), factor, rate, beta1, beta2, eps, c1, c2) }
