@@ -1,7 +1,10 @@
 //! Every recipe through its run file: eight examples are learnt by heart, every option counts, an interrupted run ends as an uninterrupted one, and
 //! what cannot work is refused before any data is read.
 
+#[path = "../../../engine/tests/cuda_host/mod.rs"]
+mod cuda_host;
 mod held_out;
+mod on_gpu;
 mod options;
 mod overfit;
 mod refused;

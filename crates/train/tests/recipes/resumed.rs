@@ -3,7 +3,7 @@
 use super::*;
 
 /// Stops a run from within, as if it were killed.
-struct Killed(usize);
+pub struct Killed(pub usize);
 
 impl Observer for Killed {
     fn step(&mut self, log: &StepLog, _: usize) {
@@ -13,7 +13,7 @@ impl Observer for Killed {
 }
 
 /// The log without what depends on the clock.
-fn timeless(folder: &Folder, out: &str) -> Vec<Value> {
+pub fn timeless(folder: &Folder, out: &str) -> Vec<Value> {
     let mut log = folder.log(out);
     for line in &mut log {
         line.as_object_mut().unwrap().remove("tokens_per_second");
@@ -21,15 +21,19 @@ fn timeless(folder: &Folder, out: &str) -> Vec<Value> {
     log
 }
 
-#[test]
-fn every_recipe_resumes_to_the_identical_result() {
+/// Three recipes in one run.
+pub fn mixed() -> String {
     let mixed = recipe("ccp").replace("[recipe]", "[[task]]\n[task.recipe]")
         + &recipe("mlm").replace("[recipe]", "[[task]]\nshare = 1.0\n[task.recipe]")
         + &recipe("la_mir").replace("[recipe]", "[[task]]\nshare = 1.0\n[task.recipe]");
-    let mixed = mixed.replace("[[data]]", "[[task.data]]").replace("[batch]", "[task.batch]");
+    mixed.replace("[[data]]", "[[task.data]]").replace("[batch]", "[task.batch]")
+}
+
+#[test]
+fn every_recipe_resumes_to_the_identical_result() {
     let names = RECIPES.iter().map(|(name, _)| (*name, recipe(name)));
     let watched = held_out::watched("every = 2");
-    for (name, text) in names.chain([("mixed", mixed), ("a generator that is watched", watched)]) {
+    for (name, text) in names.chain([("mixed", mixed()), ("a generator that is watched", watched)]) {
         let folder = Folder::new();
         held_out::write(&folder);
         let text = text + "[checkpoint]\nevery = 3\n";
