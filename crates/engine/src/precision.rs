@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Format of the factors of a product with a weight. Sums are f32 (int8: exact integers), and so are results and everything that is no product.
+/// Format of the factors of a product with a weight. Sums are f32 (int8: exact integers), and so are results and everything that is no product, except
+/// that in bf16 on a GPU results are bf16 and stay so up to the next product or the sum with a residual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// IEEE 754 single precision.

@@ -14,9 +14,11 @@ pub(crate) enum Storage {
 /// Elements on a GPU, with what was made of them. What was made is forgotten when they change.
 pub(crate) struct OnGpu {
     memory: Memory,
+    /// Whether `memory` holds bf16, not f32.
+    narrow: bool,
     /// The same elements in main memory.
     copy: OnceLock<Buffer>,
-    /// The same elements as bf16.
+    /// The same elements as bf16, where `memory` holds f32.
     rounded: OnceLock<Memory>,
 }
 
@@ -25,19 +27,30 @@ impl OnGpu {
         &self.memory
     }
 
-    /// The elements as bf16, made by `round` at the first call.
+    /// Whether the memory holds bf16, not f32.
+    pub(crate) fn narrow(&self) -> bool {
+        self.narrow
+    }
+
+    /// The elements as bf16, made by `round` at the first call unless they are bf16 anyway.
     pub(crate) fn rounded(&self, round: impl FnOnce() -> Memory) -> &Memory {
-        self.rounded.get_or_init(round)
+        if self.narrow { &self.memory } else { self.rounded.get_or_init(round) }
     }
 
     fn elements(&self) -> usize {
-        self.memory.bytes() / size_of::<f32>()
+        self.memory.bytes() / if self.narrow { size_of::<u16>() } else { size_of::<f32>() }
     }
 
     fn copy(&self) -> &Buffer {
         self.copy.get_or_init(|| {
             let mut copy = Buffer::scratch(self.elements());
-            self.memory.gpu().download(&self.memory, &mut copy);
+            if self.narrow {
+                let mut bits = vec![0u16; self.elements()];
+                self.memory.gpu().download(&self.memory, &mut bits);
+                copy.iter_mut().zip(bits).for_each(|(x, bits)| *x = f32::from_bits(u32::from(bits) << 16));
+            } else {
+                self.memory.gpu().download(&self.memory, &mut copy);
+            }
             copy
         })
     }
@@ -50,12 +63,28 @@ impl From<Buffer> for Storage {
 }
 
 impl From<Memory> for Storage {
+    /// Elements in f32.
     fn from(memory: Memory) -> Storage {
-        Storage::Gpu(OnGpu { memory, copy: OnceLock::new(), rounded: OnceLock::new() })
+        Storage::on_gpu(memory, false)
     }
 }
 
 impl Storage {
+    /// Elements on a GPU, bf16 if `narrow`, else f32.
+    pub(crate) fn on_gpu(memory: Memory, narrow: bool) -> Storage {
+        Storage::Gpu(OnGpu { memory, narrow, copy: OnceLock::new(), rounded: OnceLock::new() })
+    }
+
+    /// Elements on a GPU in f32, of which the same as bf16 are there already.
+    pub(crate) fn with_rounded(memory: Memory, rounded: Memory) -> Storage {
+        Storage::Gpu(OnGpu { memory, narrow: false, copy: OnceLock::new(), rounded: rounded.into() })
+    }
+
+    /// Whether the elements are held as bf16.
+    pub(crate) fn narrow(&self) -> bool {
+        matches!(self, Storage::Gpu(data) if data.narrow)
+    }
+
     pub(crate) fn elements(&self) -> usize {
         match self {
             Storage::Main(data) => data.len(),
@@ -98,7 +127,7 @@ impl Storage {
     pub(crate) fn duplicate(&self) -> Storage {
         match self {
             Storage::Main(data) => Storage::Main(Buffer::from(data.to_vec())),
-            Storage::Gpu(data) => data.memory.duplicate().into(),
+            Storage::Gpu(data) => Storage::on_gpu(data.memory.duplicate(), data.narrow),
         }
     }
 }

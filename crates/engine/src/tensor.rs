@@ -21,6 +21,8 @@ use crate::storage::Storage;
 pub enum DType {
     /// IEEE 754 single precision.
     F32,
+    /// bfloat16: results between the products in bf16 of a GPU, see [`crate::Precision::Bf16`]. [`Tensor::data`] gives their values in f32.
+    Bf16,
 }
 
 /// An operation's backward pass: from the gradient at its output, the gradient at each input, in the order of
@@ -37,7 +39,6 @@ struct Record {
 struct Inner {
     id: u64,
     shape: Vec<usize>,
-    dtype: DType,
     storage: Storage,
     needs_grad: bool,
     record: Option<Record>,
@@ -72,7 +73,6 @@ impl Tensor {
         Tensor(Arc::new(Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             shape: shape.to_vec(),
-            dtype: DType::F32,
             storage,
             needs_grad,
             record,
@@ -171,7 +171,7 @@ impl Tensor {
 
     /// Type of the elements.
     pub fn dtype(&self) -> DType {
-        self.0.dtype
+        if self.0.storage.narrow() { DType::Bf16 } else { DType::F32 }
     }
 
     /// Whether a gradient flows to or through this tensor.
@@ -300,7 +300,7 @@ impl Tensor {
                 debug_assert_eq!(grad.shape(), input.shape());
                 let grad = brought_to(input, grad);
                 let sum = match pending.remove(&input.0.id) {
-                    Some((_, earlier)) => sum_into(earlier, &grad),
+                    Some((_, earlier)) => sum_into(input, earlier, &grad),
                     None => grad,
                 };
                 pending.insert(input.0.id, (input.clone(), sum));
@@ -317,18 +317,18 @@ fn beside(storage: Storage, gpu: Option<&'static cuda::Gpu>) -> Storage {
     }
 }
 
-/// A gradient, brought to the GPU where its tensor is there.
+/// A gradient, brought to the GPU where its tensor is there. At a tensor in bf16 it is bf16, at a leaf in f32 f32; else it stays what it is.
 fn brought_to(tensor: &Tensor, grad: Tensor) -> Tensor {
-    match (cuda::of(&[tensor]), grad.storage()) {
-        (Some(gpu), Storage::Main(data)) => Tensor::constant(gpu.upload(&data[..]), grad.shape()),
-        _ => grad,
-    }
+    let Some(gpu) = cuda::of(&[tensor]) else { return grad };
+    let (wanted, leaf) = (tensor.dtype(), tensor.0.record.is_none());
+    let kept = grad.device() == Device::Cuda && (grad.dtype() == wanted || wanted == DType::F32 && !leaf);
+    if kept { grad } else { cuda::op::converted(gpu, &grad, wanted) }
 }
 
-/// `a + b`, reusing the memory of `a` when nobody else holds it.
-fn sum_into(mut a: Tensor, b: &Tensor) -> Tensor {
+/// `a + b`, two gradients at `tensor`, reusing the memory of `a` when nobody else holds it.
+fn sum_into(tensor: &Tensor, mut a: Tensor, b: &Tensor) -> Tensor {
     if let Some(gpu) = cuda::of(&[&a, b]) {
-        return cuda::op::add_to(gpu, a, b);
+        return cuda::op::add_to(gpu, a, b, tensor.dtype());
     }
     if a.data_mut().is_none() {
         a = a.duplicate(false);
@@ -367,7 +367,7 @@ impl Gradients {
 
     fn add(&mut self, leaf: &Tensor, grad: Tensor) {
         let sum = match self.0.remove(&leaf.0.id) {
-            Some(earlier) => sum_into(earlier, &grad),
+            Some(earlier) => sum_into(leaf, earlier, &grad),
             None => grad,
         };
         self.0.insert(leaf.0.id, sum);

@@ -164,6 +164,11 @@ impl LayerNorm {
         op::layer_norm(x, residual, &self.weight, self.bias.as_ref(), self.eps)
     }
 
+    /// What nothing but affine maps read.
+    pub(crate) fn for_products(&self, x: &Tensor) -> Tensor {
+        op::layer_norm_for_products(x, &self.weight, self.bias.as_ref(), self.eps)
+    }
+
     pub(crate) fn parameters<'a>(&'a self, name: &str, to: &mut Named<'a>) {
         to.push((format!("{name}.weight"), &self.weight));
         to.extend(self.bias.as_ref().map(|b| (format!("{name}.bias"), b)));
@@ -188,6 +193,11 @@ impl RmsNorm {
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
         op::rms_norm(x, &self.weight, self.eps)
+    }
+
+    /// What nothing but affine maps read.
+    pub(crate) fn for_products(&self, x: &Tensor) -> Tensor {
+        op::rms_norm_for_products(x, &self.weight, self.eps)
     }
 
     pub(crate) fn parameters<'a>(&'a self, name: &str, to: &mut Named<'a>) {

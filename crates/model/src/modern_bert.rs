@@ -45,7 +45,7 @@ impl Layer {
     }
 
     fn forward(&self, x: Tensor, packed: &Packed, c: &ModernBertConfig, sites: &mut DropoutSites) -> Tensor {
-        let normed = self.attention_norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(&x, None));
+        let normed = self.attention_norm.as_ref().map_or_else(|| x.clone(), |norm| norm.for_products(&x));
         let (window, theta) =
             if self.global { (None, c.global_rope_theta) } else { (Some(c.local_attention / 2), c.local_rope_theta) };
         let qkv = op::rotary(&self.qkv.forward(&normed, Activation::Identity), packed, c.heads, theta);
@@ -53,8 +53,7 @@ impl Layer {
         let attended = op::attention(&qkv, packed, Attention { heads: c.heads, window, dropout, ..Default::default() });
         let attended = self.attention_output.forward(&attended, Activation::Identity);
         let x = op::add(&x, &sites.apply(attended, packed, c.attention_dropout as f32));
-        let inner =
-            op::geglu(&self.input.forward(&self.norm.forward(&x, None), Activation::Identity), Activation::Gelu);
+        let inner = op::geglu(&self.input.forward(&self.norm.for_products(&x), Activation::Identity), Activation::Gelu);
         let inner = sites.apply(inner, packed, c.mlp_dropout as f32);
         op::add(&x, &self.output.forward(&inner, Activation::Identity))
     }

@@ -128,7 +128,7 @@ impl FeedForwardBlock {
     }
 
     fn inner(&self, x: &Tensor) -> Tensor {
-        let x = self.norm.forward(x);
+        let x = self.norm.for_products(x);
         match self.kind {
             FeedForward::Relu => self.input.forward(&x, Activation::Relu),
             FeedForward::GatedGelu => op::geglu(&self.input.forward(&x, Activation::Identity), Activation::GeluTanh),
@@ -238,12 +238,12 @@ impl Stacked {
                 window: None,
             };
             let part = &layer.attention;
-            let qkv = part.qkv.forward(&part.norm.forward(&x), Activation::Identity);
+            let qkv = part.qkv.forward(&part.norm.for_products(&x), Activation::Identity);
             let attended = op::biased_attention(&qkv, packed, attention, &self.positions, relative);
             let attended = part.output.forward(&attended, Activation::Identity);
             x = op::add(&x, &sites.apply(attended, packed, rate));
             if let (Some(part), Some(memory)) = (&layer.cross, memory) {
-                let q = part.q.forward(&part.norm.forward(&x), Activation::Identity);
+                let q = part.q.forward(&part.norm.for_products(&x), Activation::Identity);
                 let kv = part.kv.forward(memory.states, Activation::Identity);
                 let attention = Attention { causal: false, dropout: sites.next(rate), ..attention };
                 let attended = op::cross_attention(&q, &kv, packed, memory.packed, attention);

@@ -191,22 +191,31 @@ fn on_a_gpu_embeddings_are_within_tolerance() {
 #[ignore = "in a process of its own"]
 fn on_a_gpu_bf16_gives_nearly_the_same_vectors_and_int8_is_refused() {
     let texts = texts();
-    let texts: Vec<&str> = texts.iter().take(8).map(String::as_str).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (name, base, _) in MODELS {
+        let dir = folder(name, base);
+        let (expected, shape) = Golden::read(name, "golden.safetensors").floats("emb_mean_norm");
+        let mut model = load(dir.path(), Some(Pooling::Mean), true);
+        model.set_precision(Precision::Bf16);
+        model.set_device(Device::Cuda).unwrap();
+        let vectors = model.encode(&texts, Side::Doc).unwrap();
+        let cosines = expected.chunks(shape[1]).enumerate().map(|(row, expected)| cosine(vectors.row(row), expected));
+        let least = cosines.fold(1.0, f64::min);
+        assert!(least < 1.0 - 1e-9 && least >= bf16_bound(name), "{name}: least cosine {least}");
+        println!("{name}: least cosine {least}");
+    }
     let dir = folder("xlmr", "xlmr");
     let mut model = load(dir.path(), Some(Pooling::Mean), true);
-    let exact = model.encode(&texts, Side::Doc).unwrap();
-    model.set_precision(Precision::Bf16);
-    model.set_device(Device::Cuda).unwrap();
-    let vectors = model.encode(&texts, Side::Doc).unwrap();
-    assert_ne!(vectors, exact);
-    for row in 0..vectors.len() {
-        let cosine = cosine(vectors.row(row), exact.row(row));
-        assert!(cosine >= 0.9999, "text {row}: cosine {cosine}");
-    }
     model.set_device(Device::Cpu).unwrap();
     model.set_precision(Precision::Int8);
     let problem = model.set_device(Device::Cuda).unwrap_err().to_string();
     assert!(problem.contains("--device cpu"), "{problem}");
+}
+
+/// Least cosine between vectors in bf16 and in f32. The small random ModernBERT turns any rounding into more: PyTorch's own bf16 model is at 0.9974
+/// to its f32.
+fn bf16_bound(name: &str) -> f64 {
+    if name == "modernbert" { 0.998 } else { 0.9999 }
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -220,8 +229,7 @@ fn narrower_products_give_nearly_the_same_vectors_and_depend_on_no_neighbour() {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     for (name, base, _) in MODELS {
         let dir = folder(name, base);
-        // The small random ModernBERT turns any rounding into more: PyTorch's own bf16 model is at 0.9974 to its f32.
-        let bounds = if name == "modernbert" { (0.998, 0.98) } else { (0.9999, 0.99) };
+        let bounds = (bf16_bound(name), if name == "modernbert" { 0.98 } else { 0.99 });
         for pooling in [Pooling::Cls, Pooling::Mean] {
             let mut model = load(dir.path(), Some(pooling), true);
             let exact = model.encode(&texts, Side::Doc).unwrap();

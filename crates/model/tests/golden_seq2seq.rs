@@ -1,10 +1,13 @@
 //! Encoder–decoders against tests/golden/seq2seq (mT5) and seq2seq_t5 (the first T5): states, logits, loss, gradients, greedy and beam search.
 
+#[path = "../../engine/tests/cuda_host/mod.rs"]
+mod cuda_host;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use isogloss_engine::{Gradients, Isa, Packed, Tensor, no_grad, op, with_isa};
+use isogloss_engine::{Device, Gradients, Isa, Packed, Precision, Tensor, no_grad, op, with_isa};
 use isogloss_model::{Beams, Checkpoint, GenerateOptions, Mt5, Mt5Config, Search};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -131,6 +134,66 @@ fn the_loss_and_every_gradient_are_within_tolerance() {
         }
         assert_eq!(seen, stored.len());
     }
+}
+
+#[test]
+fn kernels_of_a_gpu_meet_the_tolerances() {
+    cuda_host::run_ignored();
+}
+
+/// The mean cross-entropy of the golden's labels, with its gradients, and the states of decoder and encoder.
+fn trained(of: Golden, model: &Mt5) -> (f32, Gradients, [Tensor; 2]) {
+    let (states, memory) = forward(of, model);
+    let kept: Vec<(usize, usize)> =
+        labels(of).into_iter().enumerate().filter_map(|(row, label)| Some((row, label?))).collect();
+    let (rows, labels): (Vec<usize>, Vec<usize>) = kept.into_iter().unzip();
+    let hidden = op::gather_rows(&states, &rows);
+    let loss = op::projected_cross_entropy(&hidden, model.output_table(), None, &labels, 0.0);
+    let mut gradients = Gradients::default();
+    loss.backward(&mut gradients);
+    (loss.item(), gradients, [states, memory])
+}
+
+#[test]
+#[ignore = "in a process of its own"]
+fn on_a_gpu_the_gradients_are_those_of_the_cpu_and_in_bf16_near_them() {
+    for of in GOLDENS {
+        let exact = model(of);
+        let (loss, expected, states) = trained(of, &exact);
+        let run = |precision, device| {
+            let mut model = model(of);
+            for (_, parameter) in model.parameters_mut() {
+                parameter.set_precision(precision);
+                parameter.set_device(device).unwrap();
+            }
+            let (loss, gradients, states) = trained(of, &model);
+            let parameters = model.parameters().into_iter().map(|(_, parameter)| parameter);
+            let gradients: Vec<Vec<f32>> = parameters.map(|p| gradients.get(p).unwrap().data().to_vec()).collect();
+            (loss, gradients, states)
+        };
+        let [(f32_loss, in_f32, _), (bf16_loss, in_bf16, bf16_states), (_, cpu_bf16, cpu_states)] =
+            [run(Precision::F32, Device::Cuda), run(Precision::Bf16, Device::Cuda), run(Precision::Bf16, Device::Cpu)];
+        assert!((f32_loss - loss).abs() <= 1e-5 * loss, "{}: {f32_loss} {loss}", of.0);
+        assert!((bf16_loss - loss).abs() <= 1e-2 * loss, "{}: {bf16_loss} {loss}", of.0);
+        for ((got, cpu), expected) in bf16_states.iter().zip(&cpu_states).zip(&states) {
+            let (got, cpu) = (cosine(got.data(), expected.data()), cosine(cpu.data(), expected.data()));
+            println!("{} states {got} {cpu}", of.0);
+            assert!(1.0 - got <= 4.0 * (1.0 - cpu), "{}: states at {got}, the CPU's at {cpu}", of.0);
+        }
+        for (i, (name, parameter)) in exact.parameters().into_iter().enumerate() {
+            let expected = expected.get(parameter).unwrap().data();
+            close(&format!("{} {name}", of.0), &in_f32[i], expected, 1e-4);
+            let (got, cpu) = (cosine(&in_bf16[i], expected), cosine(&cpu_bf16[i], expected));
+            println!("{} {name} {got} {cpu}", of.0);
+            // Rounding both factors and results does little more harm than rounding the factors.
+            assert!(1.0 - got <= 8.0 * (1.0 - cpu), "{} {name}: {got}, the CPU's {cpu}", of.0);
+        }
+    }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 fn generated(of: Golden, model: &Mt5, search: Search, returned: usize) -> Vec<Vec<(Vec<u32>, f64)>> {

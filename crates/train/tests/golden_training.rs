@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use isogloss_engine::optim::{AdamW, AdamWConfig, clip};
 use isogloss_engine::schedule::{Decay, Schedule};
-use isogloss_engine::{Device, Gradients, Key};
+use isogloss_engine::{Device, Gradients, Key, Precision};
 use isogloss_ir::Example;
 use isogloss_model::{BiEncoder, Overrides, Pooling};
 use isogloss_train::recipes::{Contrastive, ContrastiveConfig};
@@ -103,6 +103,19 @@ fn overrides() -> Overrides {
 }
 
 fn run(device: Device, name: &str, decay: Decay, accumulation: usize, chunk_tokens: Option<usize>) {
+    run_in(Precision::F32, device, name, decay, accumulation, chunk_tokens)
+}
+
+/// In bf16, losses and gradient norms are near the oracle's; single gradients are compared in f32 alone, since AdamW makes much of the rounding of small ones.
+fn run_in(
+    precision: Precision,
+    device: Device,
+    name: &str,
+    decay: Decay,
+    accumulation: usize,
+    chunk_tokens: Option<usize>,
+) {
+    let exact = precision == Precision::F32;
     let trajectory: Value = serde_json::from_slice(&fs::read(golden("trajectory.json")).unwrap()).unwrap();
     let hyper = &trajectory["hyper"];
     let number = |key: &str| hyper[key].as_f64().unwrap() as f32;
@@ -116,6 +129,7 @@ fn run(device: Device, name: &str, decay: Decay, accumulation: usize, chunk_toke
     };
     let dir = folder();
     let mut model = BiEncoder::load(dir.path().to_str().unwrap(), &overrides()).unwrap();
+    model.set_precision(precision);
     model.set_device(device).unwrap();
     let config = ContrastiveConfig {
         temperature: number("tau"),
@@ -145,17 +159,19 @@ fn run(device: Device, name: &str, decay: Decay, accumulation: usize, chunk_toke
             let want = expected[key].as_f64().unwrap();
             assert!((got - want).abs() <= tolerance * want.abs(), "{name} step {step} {what}: {got} instead of {want}");
         };
-        close("loss", loss, "loss", 1e-5);
-        close("gradient norm", norm, "grad_norm_before_clip", 1e-4);
+        close("loss", loss, "loss", if exact { 1e-5 } else { 1e-2 });
+        close("gradient norm", norm, "grad_norm_before_clip", if exact { 1e-4 } else { 2e-2 });
         close("learning rate", f64::from(schedule.rate(step)), "lr", 1e-6);
-        if step == 0 {
+        if step == 0 && exact {
             let factor = (f64::from(number("clip")) / (norm + 1e-6)).min(1.0) as f32;
             let got = gradients_as_checkpoint(&model, dir.path(), &gradients, factor);
             same_tensors(name, &got, &fs::read(golden(&format!("grads_step0_{name}.safetensors"))).unwrap(), 1e-4);
         }
         optimizer.step(model.parameters_mut(), &gradients, schedule.rate(step), clipped.factor);
     }
-    same_tensors(name, &saved(&model), &fs::read(golden(&format!("final_{name}.safetensors"))).unwrap(), 1e-4);
+    if exact {
+        same_tensors(name, &saved(&model), &fs::read(golden(&format!("final_{name}.safetensors"))).unwrap(), 1e-4);
+    }
 }
 
 #[test]
@@ -185,4 +201,11 @@ fn kernels_of_a_gpu_equal_the_oracle() {
 #[ignore = "in a process of its own"]
 fn on_a_gpu_direct_equals_the_oracle() {
     run(Device::Cuda, "linear_accum1", Decay::Linear, 1, None);
+}
+
+#[test]
+#[ignore = "in a process of its own"]
+fn on_a_gpu_bf16_follows_the_oracle() {
+    run_in(Precision::Bf16, Device::Cuda, "linear_accum1", Decay::Linear, 1, None);
+    run_in(Precision::Bf16, Device::Cuda, "cosine_accum2", Decay::Cosine, 2, Some(17));
 }

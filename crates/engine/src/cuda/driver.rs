@@ -74,6 +74,11 @@ impl Geometry {
         Geometry { grid: (n, 1, 1), block: (THREADS, 1, 1), shared: 0 }
     }
 
+    /// A thread for every eight of `n` elements, or fewer that go round.
+    pub(crate) fn vectors(n: usize) -> Geometry {
+        Geometry::each(n.div_ceil(8))
+    }
+
     /// A warp for each of `n` rows.
     pub(crate) fn warps(n: usize) -> Geometry {
         Geometry::blocks(n.div_ceil(THREADS as usize / 32))
@@ -255,6 +260,11 @@ impl Gpu {
     /// Memory for `n` values, of any content.
     pub(crate) fn scratch<T: Plain>(&'static self, n: usize) -> Memory {
         demand(Memory::take(self, n * size_of::<T>()))
+    }
+
+    /// Memory for `n` elements, bf16 if `narrow`, else f32.
+    pub(crate) fn elements(&'static self, n: usize, narrow: bool) -> Memory {
+        if narrow { self.scratch::<u16>(n) } else { self.scratch::<f32>(n) }
     }
 
     /// `n` zeros.

@@ -1,4 +1,4 @@
-//! Matrix products by cuBLASLt: row-major, factors of f32 or bf16, sums and results of f32.
+//! Matrix products by cuBLASLt: row-major, factors and results of f32 or bf16, sums of f32.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -33,6 +33,8 @@ pub(crate) struct Product {
     pub b_transposed: bool,
     /// Whether the factors are bf16.
     pub bf16: bool,
+    /// Whether the result, and with it the bias, is bf16.
+    pub c_bf16: bool,
     /// Added to every row, `[n]`.
     pub bias: Option<u64>,
     /// The result.
@@ -50,6 +52,7 @@ struct Shape {
     a_transposed: bool,
     b_transposed: bool,
     bf16: bool,
+    c_bf16: bool,
     bias: bool,
 }
 
@@ -148,7 +151,7 @@ impl Products {
     /// # Safety
     /// The addresses have the stated extents.
     pub(crate) unsafe fn multiply(&self, product: Product) -> Result<(), CudaError> {
-        let Product { m, n, k, a, a_transposed, b, b_transposed, bf16, bias, c, add } = product;
+        let Product { m, n, k, a, a_transposed, b, b_transposed, bf16, c_bf16, bias, c, add } = product;
         if m == 0 || n == 0 {
             return Ok(());
         }
@@ -156,8 +159,8 @@ impl Products {
         let layout = |(rows, columns): (usize, usize), bf16| Layout::new(rows, columns, bf16);
         let of_b = layout(if b_transposed { (n, k) } else { (k, n) }, bf16)?;
         let of_a = layout(if a_transposed { (k, m) } else { (m, k) }, bf16)?;
-        let of_c = layout((m, n), false)?;
-        let shape = Shape { m, n, k, a_transposed, b_transposed, bf16, bias: bias.is_some() };
+        let of_c = layout((m, n), c_bf16)?;
+        let shape = Shape { m, n, k, a_transposed, b_transposed, bf16, c_bf16, bias: bias.is_some() };
         let algorithm = self.algorithm(shape, &description, [&of_b, &of_a, &of_c])?;
         let (one, old) = (1f32, f32::from(u8::from(add)));
         let scalar = |x: &f32| std::ptr::from_ref(x).cast::<c_void>();

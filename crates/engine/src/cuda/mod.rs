@@ -71,6 +71,16 @@ pub(crate) enum Operand<'a> {
     Brought(Memory),
 }
 
+impl Operand<'_> {
+    /// Memory of its own: what was brought, or a copy of what was there.
+    fn into_memory(self) -> Memory {
+        match self {
+            Operand::There(memory) => memory.duplicate(),
+            Operand::Brought(memory) => memory,
+        }
+    }
+}
+
 impl Deref for Operand<'_> {
     type Target = Memory;
 
@@ -88,10 +98,31 @@ impl From<&Operand<'_>> for Argument {
     }
 }
 
-/// The elements of a tensor on the GPU.
+/// The elements of a tensor on the GPU, in f32.
 pub(crate) fn operand<'a>(gpu: &'static Gpu, t: &'a Tensor) -> Operand<'a> {
     match t.storage() {
         Storage::Main(data) => Operand::Brought(gpu.upload(&data[..])),
+        Storage::Gpu(data) if data.narrow() => Operand::Brought(op::widened(gpu, data.memory(), t.elements())),
         Storage::Gpu(data) => Operand::There(data.memory()),
     }
+}
+
+/// The elements of a tensor on the GPU, in bf16.
+pub(crate) fn rounded_operand<'a>(gpu: &'static Gpu, t: &'a Tensor) -> Operand<'a> {
+    let n = t.elements();
+    match t.storage() {
+        Storage::Main(data) => Operand::Brought(op::rounded(gpu, &gpu.upload(&data[..]), n)),
+        Storage::Gpu(data) => Operand::There(data.rounded(|| op::rounded(gpu, data.memory(), n))),
+    }
+}
+
+/// The elements of a tensor on the GPU in the type that is asked for.
+pub(crate) fn operand_of<'a>(gpu: &'static Gpu, t: &'a Tensor, narrow: bool) -> Operand<'a> {
+    if narrow { rounded_operand(gpu, t) } else { operand(gpu, t) }
+}
+
+/// The elements of a tensor on the GPU in their own type, and whether that is bf16.
+pub(crate) fn stored<'a>(gpu: &'static Gpu, t: &'a Tensor) -> (Operand<'a>, bool) {
+    let narrow = t.storage().narrow();
+    (operand_of(gpu, t, narrow), narrow)
 }

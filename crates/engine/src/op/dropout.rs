@@ -16,7 +16,7 @@ struct Dropout {
 impl Dropout {
     fn apply(&self, x: &Tensor) -> Storage {
         if let Some(gpu) = cuda::of(&[x]) {
-            return cuda::op::dropout(gpu, x, &self.packed, self.mask).into();
+            return cuda::op::dropout(gpu, x, &self.packed, self.mask);
         }
         let (_, width) = x.matrix();
         let mut out = Buffer::scratch(x.data().len());

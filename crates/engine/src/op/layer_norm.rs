@@ -87,6 +87,25 @@ pub(super) fn column_totals(x: &[f32], rows: usize, n: usize) -> Vec<f32> {
 /// # Panics
 /// If the shapes do not fit.
 pub fn layer_norm(x: &Tensor, residual: Option<&Tensor>, gamma: &Tensor, beta: Option<&Tensor>, eps: f32) -> Tensor {
+    normalize(x, residual, gamma, beta, eps, false)
+}
+
+/// [`layer_norm`] without a residual, of which nothing but products in the precision of `gamma` is made: on a GPU the result is held in that precision.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn layer_norm_for_products(x: &Tensor, gamma: &Tensor, beta: Option<&Tensor>, eps: f32) -> Tensor {
+    normalize(x, None, gamma, beta, eps, true)
+}
+
+fn normalize(
+    x: &Tensor,
+    residual: Option<&Tensor>,
+    gamma: &Tensor,
+    beta: Option<&Tensor>,
+    eps: f32,
+    for_products: bool,
+) -> Tensor {
     let isa = Isa::current();
     let (t, n) = x.matrix();
     assert_eq!(n, gamma.elements(), "layer_norm: input {:?}, gamma {:?}", x.shape(), gamma.shape());
@@ -95,7 +114,7 @@ pub fn layer_norm(x: &Tensor, residual: Option<&Tensor>, gamma: &Tensor, beta: O
     inputs.extend(residual);
     inputs.extend(beta);
     if let Some(gpu) = cuda::of(&inputs) {
-        return cuda::op::layer_norm(gpu, x, residual, gamma, beta, eps);
+        return cuda::op::layer_norm(gpu, x, residual, gamma, beta, eps, for_products);
     }
     let recording = Tensor::recording(&inputs);
     let mut out = Buffer::scratch(t * n);

@@ -44,11 +44,23 @@ impl Backward for RmsNorm {
 /// # Panics
 /// If the shapes do not fit.
 pub fn rms_norm(x: &Tensor, gamma: &Tensor, eps: f32) -> Tensor {
+    normalize(x, gamma, eps, false)
+}
+
+/// [`rms_norm`], of which nothing but products in the precision of `gamma` is made: on a GPU the result is held in that precision.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn rms_norm_for_products(x: &Tensor, gamma: &Tensor, eps: f32) -> Tensor {
+    normalize(x, gamma, eps, true)
+}
+
+fn normalize(x: &Tensor, gamma: &Tensor, eps: f32, for_products: bool) -> Tensor {
     let isa = Isa::current();
     let (t, n) = x.matrix();
     assert_eq!(n, gamma.elements(), "rms_norm: input {:?}, gamma {:?}", x.shape(), gamma.shape());
     if let Some(gpu) = cuda::of(&[x, gamma]) {
-        return cuda::op::rms_norm(gpu, x, gamma, eps);
+        return cuda::op::rms_norm(gpu, x, gamma, eps, for_products);
     }
     let (mut out, mut inverses) = (Buffer::scratch(t * n), Buffer::scratch(t));
     let (out_at, inverses_at) = (Shared::new(&mut out), Shared::new(&mut inverses));

@@ -23,7 +23,7 @@ impl Rotary {
         let longest = (0..self.packed.len()).map(|s| self.packed.range(s).len()).max().unwrap_or(0);
         if let Some(gpu) = cuda::of(&[x]) {
             let angles = self.angles(longest, half, false);
-            return cuda::op::rotate(gpu, x, &self.packed, self.heads, &angles, back).into();
+            return cuda::op::rotate(gpu, x, &self.packed, self.heads, &angles, back);
         }
         let angles = self.angles(longest, half, back);
         let mut out = Buffer::scratch(x.data().len());

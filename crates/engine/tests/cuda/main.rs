@@ -3,6 +3,7 @@
 //! The comparisons are made in a process of its own, that finds the libraries of `tests/cuda_host`, which run the kernels on the CPU. On a machine
 //! with a GPU, `cargo test -p isogloss-engine --test cuda -- --ignored` makes them there.
 
+mod bf16;
 #[path = "../cuda_host/mod.rs"]
 mod cuda_host;
 mod ops;
@@ -23,9 +24,10 @@ fn random(seed: u64, shape: &[usize]) -> Tensor {
     Tensor::parameter((0..n).map(|i| Key::new(seed).normal(i)).collect::<Vec<f32>>(), shape)
 }
 
-/// The same values on a GPU.
+/// The same values on a GPU, for products in the same precision.
 fn on_gpu(t: &Tensor) -> Tensor {
     let mut copy = t.leaf();
+    copy.set_precision(t.precision());
     copy.set_device(Device::Cuda).unwrap();
     copy
 }

@@ -1,12 +1,12 @@
 //! Operation by operation.
 
 use isogloss_engine::op::{self, Activation, Attention, Pooling, RelativePositions};
-use isogloss_engine::{Key, Packed, Precision, Tensor, no_grad};
+use isogloss_engine::{Key, Packed, Tensor, no_grad};
 
 use super::{draw, on_gpu, random, same};
 
 /// Sizes around those of warps, vectors and blocks.
-const WIDTHS: [usize; 8] = [1, 3, 32, 33, 100, 256, 384, 1030];
+pub(super) const WIDTHS: [usize; 8] = [1, 3, 32, 33, 100, 256, 384, 1030];
 
 #[test]
 #[ignore = "in a process of its own"]
@@ -149,24 +149,6 @@ fn linear_maps() {
 
 #[test]
 #[ignore = "in a process of its own"]
-fn linear_maps_in_bf16() {
-    for (t, n, k) in [(1, 1, 1), (5, 9, 7), (33, 64, 48)] {
-        let inputs = [random(1, &[t, k]), random(2, &[n, k]), random(3, &[n])];
-        let rounded = |x: &Tensor| {
-            let mut weight = x.leaf();
-            weight.set_precision(Precision::Bf16);
-            weight
-        };
-        // Both round the same numbers and sum in f32.
-        same("linear in bf16", &inputs, 1e-5, |x| {
-            let weight = rounded(&x[1]);
-            op::linear(&x[0], &weight, Some(&x[2]), Activation::Gelu)
-        });
-    }
-}
-
-#[test]
-#[ignore = "in a process of its own"]
 fn dropout_has_the_mask_of_the_cpu() {
     let packed = Packed::new([3, 0, 40, 1], 5);
     for n in WIDTHS {
@@ -175,7 +157,7 @@ fn dropout_has_the_mask_of_the_cpu() {
 }
 
 /// Lengths of up to `most` tokens, empty ones among them.
-fn lengths(seed: u64, most: usize) -> Vec<usize> {
+pub(super) fn lengths(seed: u64, most: usize) -> Vec<usize> {
     (0..5).map(|i| if i == 2 { 0 } else { draw(Key::new(seed), i, 1..most + 1) }).collect()
 }
 
@@ -206,22 +188,6 @@ fn attention() {
 
 #[test]
 #[ignore = "in a process of its own"]
-fn attention_in_bf16() {
-    for (seed, heads, width, most) in [(2, 3, 8, 20), (3, 2, 32, 70), (4, 1, 64, 150)] {
-        let packed = Packed::new(lengths(seed, most), 3);
-        let hidden = heads * width;
-        let inputs = [random(seed, &[packed.tokens(), hidden]), random(7, &[3 * hidden, hidden])];
-        let options = Attention { heads, ..Default::default() };
-        same("attention in bf16", &inputs, 1e-2, |x| {
-            let mut weight = op::scale(&x[1], 1.0 / (hidden as f32).sqrt()).leaf();
-            weight.set_precision(Precision::Bf16);
-            op::attention(&op::linear(&x[0], &weight, None, Activation::Identity), &packed, options)
-        });
-    }
-}
-
-#[test]
-#[ignore = "in a process of its own"]
 fn batch_norms() {
     for (m, n) in [(1, 1), (6, 5), (70, 33), (300, 100)] {
         let inputs = [random(1, &[m, n]), random(2, &[n]), random(3, &[n])];
@@ -243,13 +209,6 @@ fn attention_with_biases() {
             let attend = |qkv: &Tensor, table: &Tensor| op::biased_attention(qkv, &packed, options, table, positions);
             let inputs = [random(seed, &[packed.tokens(), 3 * hidden]), random(7, &[8, heads])];
             same("attention with biases", &inputs, 1e-5, |x| attend(&x[0], &x[1]));
-            let inputs =
-                [random(seed, &[packed.tokens(), hidden]), random(7, &[8, heads]), random(8, &[3 * hidden, hidden])];
-            same("attention with biases in bf16", &inputs, 1e-2, |x| {
-                let mut weight = op::scale(&x[2], 1.0 / (hidden as f32).sqrt()).leaf();
-                weight.set_precision(Precision::Bf16);
-                attend(&op::linear(&x[0], &weight, None, Activation::Identity), &x[1])
-            });
         }
     }
 }

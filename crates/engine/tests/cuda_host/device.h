@@ -11,7 +11,7 @@
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 #define __restrict__ __restrict
 // Kernels' own variables alone, not those of templates or inline functions: all lie in one section, which is poisoned
 // before every block.

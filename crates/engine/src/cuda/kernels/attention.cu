@@ -292,16 +292,32 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                                    q_stride, k_stride, o_stride)))
 }
 
-// delta[tokens, heads] = ⟨out, dout⟩ of every head of every row. A warp a head of a row: ⌈tokens · heads / 8⌉ blocks
-// give each one; no shared memory.
+// delta[tokens, heads] = ⟨out, dout⟩ of every head of every row of heads · width elements. A warp a row: ⌈tokens / 8⌉
+// blocks give each one; no shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    attention_delta(float *delta, const float *out, const float *dout, int tokens, int heads, int width, int o_stride) {
-    each_row(tokens * heads, [&](long long at) {
-        const long long start = at / heads * o_stride + at % heads * width;
-        float sum = 0.0f;
-        for (int i = threadIdx.x % WARP; i < width; i += WARP) sum += out[start + i] * dout[start + i];
-        sum = warp_sum(sum);
-        if (threadIdx.x % WARP == 0) delta[at] = sum;
+    attention_delta(float *delta, const void *out, const void *dout, int narrow, int tokens, int heads, int width) {
+    const int lane = threadIdx.x % WARP, each = width / 8, hidden = heads * width;
+    // Lanes that are neighbours share a head of whole vectors.
+    const bool whole = width % 8 == 0 && (each & (each - 1)) == 0 && aligned(out) && aligned(dout);
+    with_type(narrow, [&](auto type) {
+        using T = decltype(type);
+        each_row(tokens, [&](long long row) {
+            const T *a = static_cast<const T *>(out) + row * hidden, *b = static_cast<const T *>(dout) + row * hidden;
+            float *to = delta + row * heads;
+            for (int start = 0; whole && start < heads * each; start += WARP) {
+                const int at = start + lane;
+                float sum = at < heads * each ? sum8(times8(load8(a + 8 * at), load8(b + 8 * at))) : 0.0f;
+                for (int lanes = each / 2; lanes > 0; lanes /= 2) sum += __shfl_xor_sync(ALL_LANES, sum, lanes);
+                if (at < heads * each && at % each == 0) to[at / each] = sum;
+            }
+            for (int head = 0; !whole && head < heads; head++) {
+                float sum = 0.0f;
+                for (int i = head * width + lane; i < (head + 1) * width; i += WARP)
+                    sum += value_of(a[i]) * value_of(b[i]);
+                sum = warp_sum(sum);
+                if (lane == 0) to[head] = sum;
+            }
+        });
     });
 }
 

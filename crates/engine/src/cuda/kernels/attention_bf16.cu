@@ -1,5 +1,5 @@
-// The kernels of attention.cu with the factors of all products rounded to bf16, on tensor cores. For the arguments see
-// "attention" in common.cuh.
+// The kernels of attention.cu on tensor cores: inputs, results and their gradients are bf16, and the factors of all
+// products are rounded to it. For the arguments see "attention" in common.cuh.
 //
 // A kernel for every width, since one for all would need the registers of the widest. Grid as there; 128 threads.
 // Dynamic shared memory, W being 32, 64 or 128, not below the width: attention_bf16_W 384 · (W + 8) bytes,
@@ -17,16 +17,16 @@ __device__ __forceinline__ constexpr int stride_of() {
     return W + 8;
 }
 
-// Loads R rows of `width` elements, `stride` apart, rounded; zero beyond `count` rows and `width` columns.
+// Loads R rows of `width` elements, `stride` apart, zero beyond `count` rows and `width` columns.
 template <int W, int R>
-__device__ __forceinline__ void load_tile(unsigned short *tile, const float *from, int stride, int count, int width) {
-    const bool whole = width % 4 == 0 && stride % 4 == 0 && aligned(from);
-    for (int at = threadIdx.x; at < R * W / 4; at += BLOCK) {
-        const int row = at / (W / 4), column = at % (W / 4) * 4;
-        float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        if (row < count && column < width) v = load4(from + static_cast<long long>(row) * stride, column, width, whole);
-        *reinterpret_cast<uint2 *>(tile + row * stride_of<W>() + column) = make_uint2(to_bf16_pair(v.x, v.y),
-                                                                                      to_bf16_pair(v.z, v.w));
+__device__ __forceinline__ void load_tile(bf16 *tile, const bf16 *from, int stride, int count, int width) {
+    const bool whole = width % 8 == 0 && stride % 8 == 0 && aligned(from);
+    for (int at = threadIdx.x; at < R * W / 8; at += BLOCK) {
+        const int row = at / (W / 8), column = at % (W / 8) * 8;
+        uint4 v = make_uint4(0, 0, 0, 0);
+        if (row < count && column < width)
+            v = load_bits8(from + static_cast<long long>(row) * stride, column, width, whole);
+        *reinterpret_cast<uint4 *>(tile + row * stride_of<W>() + column) = v;
     }
 }
 
@@ -53,7 +53,7 @@ __device__ __forceinline__ void multiply_pair(float (&first)[4], float (&second)
 
 // out[16, N] = A · Bᵀ, A being 16 rows of one tile and B N rows of another.
 template <int W, int N>
-__device__ __forceinline__ void multiply_transposed(Results<N> &out, const unsigned short *a, const unsigned short *b) {
+__device__ __forceinline__ void multiply_transposed(Results<N> &out, const bf16 *a, const bf16 *b) {
     const int lane = threadIdx.x % WARP;
     clear<N>(out);
 #pragma unroll
@@ -70,7 +70,7 @@ __device__ __forceinline__ void multiply_transposed(Results<N> &out, const unsig
 
 // out[16, W] += P[16, N] · B[N, W], P being results, which are rounded, and B a tile.
 template <int W, int N>
-__device__ __forceinline__ void add_product(Results<W> &out, const Results<N> &p, const unsigned short *b) {
+__device__ __forceinline__ void add_product(Results<W> &out, const Results<N> &p, const bf16 *b) {
     const int lane = threadIdx.x % WARP;
 #pragma unroll
     for (int k = 0; k < N; k += 16) {
@@ -88,20 +88,25 @@ __device__ __forceinline__ void add_product(Results<W> &out, const Results<N> &p
 
 // Writes the warp's 16 rows of results, `count` of them, to rows of `width` elements, `stride` apart.
 template <int W>
-__device__ __forceinline__ void put_rows(float *to, int stride, int count, int width, const Results<W> &from) {
+__device__ __forceinline__ void put_rows(bf16 *to, int stride, int count, int width, const Results<W> &from) {
     const int lane = threadIdx.x % WARP;
+    const bool pairs = width % 2 == 0 && stride % 2 == 0 && (reinterpret_cast<unsigned long long>(to) & 3) == 0;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
         const int row = lane / 4 + 8 * i;
         if (row >= count) continue;
-        float *at = to + static_cast<long long>(row) * stride;
+        bf16 *at = to + static_cast<long long>(row) * stride;
 #pragma unroll
-        for (int n = 0; n < W / 8; n++)
-#pragma unroll
-            for (int e = 0; e < 2; e++) {
-                const int column = 8 * n + lane % 4 * 2 + e;
-                if (column < width) at[column] = from[n][2 * i + e];
+        for (int n = 0; n < W / 8; n++) {
+            const int column = 8 * n + lane % 4 * 2;
+            const unsigned pair = to_bf16_pair(from[n][2 * i], from[n][2 * i + 1]);
+            if (pairs && column < width) {
+                *reinterpret_cast<unsigned *>(at + column) = pair;
+            } else {
+                if (column < width) at[column] = static_cast<bf16>(pair);
+                if (column + 1 < width) at[column + 1] = static_cast<bf16>(pair >> 16);
             }
+        }
     }
 }
 
@@ -116,10 +121,10 @@ __device__ __forceinline__ float row_max(float x) {
 }
 
 template <int W>
-__device__ __forceinline__ void forward(const Head &head, float *out, float *log_sums, const float *q, const float *k,
-                                        const float *v, int heads, int width, int q_stride, int k_stride,
+__device__ __forceinline__ void forward(const Head &head, bf16 *out, float *log_sums, const bf16 *q, const bf16 *k,
+                                        const bf16 *v, int heads, int width, int q_stride, int k_stride,
                                         int o_stride) {
-    unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared),
+    bf16 *queries = reinterpret_cast<bf16 *>(dynamic_shared),
                    *keys = queries + TILE * stride_of<W>(), *values = keys + TILE * stride_of<W>();
     const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP,
               own = threadIdx.x / WARP * WARP_ROWS;
@@ -192,13 +197,13 @@ __device__ __forceinline__ void forward(const Head &head, float *out, float *log
 }
 
 template <int W>
-__device__ __forceinline__ void backward_queries(const Head &head, float *d_bias, float *dq, const float *q,
-                                                 const float *k, const float *v, const float *dout,
+__device__ __forceinline__ void backward_queries(const Head &head, float *d_bias, bf16 *dq, const bf16 *q,
+                                                 const bf16 *k, const bf16 *v, const bf16 *dout,
                                                  const float *log_sums, const float *delta, int heads, int width,
                                                  int q_stride, int k_stride, int o_stride) {
-    unsigned short *queries = reinterpret_cast<unsigned short *>(dynamic_shared),
+    bf16 *queries = reinterpret_cast<bf16 *>(dynamic_shared),
                    *slopes = queries + TILE * stride_of<W>(), *keys = slopes + TILE * stride_of<W>();
-    unsigned short *values = keys + TILE * stride_of<W>();
+    bf16 *values = keys + TILE * stride_of<W>();
     // Used for the gradient at a bias alone.
     float *scores = reinterpret_cast<float *>(values + TILE * stride_of<W>());
     const int start = blockIdx.x * TILE, count = min(TILE, head.queries - start), lane = threadIdx.x % WARP,
@@ -251,13 +256,13 @@ __device__ __forceinline__ void backward_queries(const Head &head, float *d_bias
 
 // Q queries at a time: with wide heads the gradients at keys and values leave room for no more.
 template <int W, int Q>
-__device__ __forceinline__ void backward_keys(const Head &head, float *dk, float *dv, const float *q, const float *k,
-                                              const float *v, const float *dout, const float *log_sums,
+__device__ __forceinline__ void backward_keys(const Head &head, bf16 *dk, bf16 *dv, const bf16 *q, const bf16 *k,
+                                              const bf16 *v, const bf16 *dout, const float *log_sums,
                                               const float *delta, int heads, int width, int q_stride, int k_stride,
                                               int o_stride) {
-    unsigned short *keys = reinterpret_cast<unsigned short *>(dynamic_shared), *values = keys + TILE * stride_of<W>(),
+    bf16 *keys = reinterpret_cast<bf16 *>(dynamic_shared), *values = keys + TILE * stride_of<W>(),
                    *queries = values + TILE * stride_of<W>();
-    unsigned short *slopes = queries + Q * stride_of<W>();
+    bf16 *slopes = queries + Q * stride_of<W>();
     float *sums = reinterpret_cast<float *>(slopes + Q * stride_of<W>()), *inner = sums + Q;
     Key *row_keys = reinterpret_cast<Key *>(inner + Q);
     const int start = blockIdx.x * TILE, count = min(TILE, head.keys - start), lane = threadIdx.x % WARP,
@@ -301,14 +306,14 @@ __device__ __forceinline__ void backward_keys(const Head &head, float *dk, float
 
 // Heads of up to 32 elements: as attention, attention_backward_queries and attention_backward_keys.
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_bf16_32(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+    attention_bf16_32(bf16 *out, float *log_sums, const bf16 *q, const bf16 *k, const bf16 *v, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
               forward<32>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride,
                           k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_queries_bf16_32(float *dq, const float *q, const float *k, const float *v, const float *dout,
+    attention_backward_queries_bf16_32(bf16 *dq, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dout,
                                        const float *log_sums, const float *delta, HEADS, float *d_bias) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue; backward_queries<32>(
                   head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key,
@@ -316,8 +321,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_keys_bf16_32(float *dk, float *dv, const float *q, const float *k, const float *v,
-                                    const float *dout, const float *log_sums, const float *delta, HEADS) {
+    attention_backward_keys_bf16_32(bf16 *dk, bf16 *dv, const bf16 *q, const bf16 *k, const bf16 *v,
+                                    const bf16 *dout, const float *log_sums, const float *delta, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
               backward_keys<32, 64>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result,
                                     log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))
@@ -325,14 +330,14 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 
 // Heads of up to 64 elements: as attention, attention_backward_queries and attention_backward_keys.
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_bf16_64(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+    attention_bf16_64(bf16 *out, float *log_sums, const bf16 *q, const bf16 *k, const bf16 *v, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
               forward<64>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width, q_stride,
                           k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_queries_bf16_64(float *dq, const float *q, const float *k, const float *v, const float *dout,
+    attention_backward_queries_bf16_64(bf16 *dq, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dout,
                                        const float *log_sums, const float *delta, HEADS, float *d_bias) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue; backward_queries<64>(
                   head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key,
@@ -340,8 +345,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_keys_bf16_64(float *dk, float *dv, const float *q, const float *k, const float *v,
-                                    const float *dout, const float *log_sums, const float *delta, HEADS) {
+    attention_backward_keys_bf16_64(bf16 *dk, bf16 *dv, const bf16 *q, const bf16 *k, const bf16 *v,
+                                    const bf16 *dout, const float *log_sums, const float *delta, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
               backward_keys<64, 64>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result,
                                     log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))
@@ -349,14 +354,14 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 
 // Heads of up to 128 elements: as attention, attention_backward_queries and attention_backward_keys.
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_bf16_128(float *out, float *log_sums, const float *q, const float *k, const float *v, HEADS) {
+    attention_bf16_128(bf16 *out, float *log_sums, const bf16 *q, const bf16 *k, const bf16 *v, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue;
               forward<128>(head, out + result, log_sums + row, q + query, k + at_key, v + at_key, heads, width,
                            q_stride, k_stride, o_stride))
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_queries_bf16_128(float *dq, const float *q, const float *k, const float *v, const float *dout,
+    attention_backward_queries_bf16_128(bf16 *dq, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dout,
                                         const float *log_sums, const float *delta, HEADS, float *d_bias) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.queries) continue; backward_queries<128>(
                   head, bias_part(d_bias, s, heads, centre), dq + query, q + query, k + at_key, v + at_key,
@@ -364,8 +369,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    attention_backward_keys_bf16_128(float *dk, float *dv, const float *q, const float *k, const float *v,
-                                     const float *dout, const float *log_sums, const float *delta, HEADS) {
+    attention_backward_keys_bf16_128(bf16 *dk, bf16 *dv, const bf16 *q, const bf16 *k, const bf16 *v,
+                                     const bf16 *dout, const float *log_sums, const float *delta, HEADS) {
     FOR_HEADS(if (static_cast<int>(blockIdx.x) * TILE >= head.keys) continue;
               backward_keys<128, 32>(head, dk + at_key, dv + at_key, q + query, k + at_key, v + at_key, dout + result,
                                      log_sums + row, delta + row, heads, width, q_stride, k_stride, o_stride))

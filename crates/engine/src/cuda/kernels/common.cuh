@@ -1,6 +1,6 @@
 // What all kernels share.
 //
-// Matrices are row-major f32 unless said otherwise; bf16 is its bits in unsigned short. A block has a whole number of
+// Matrices are row-major f32 unless said otherwise; those given as void are bf16 if `narrow`, else f32. A block has a whole number of
 // warps. No sum depends on the order in which blocks or threads run: the same inputs give the same bits. Tests compile
 // the sources for the CPU (tests/cuda_host); only where a machine instruction stands does CUDA_HOST make a difference.
 #pragma once
@@ -43,7 +43,47 @@ constexpr int THREADS = 256;
 
 __device__ __forceinline__ float infinity() { return __int_as_float(0x7f800000); }
 
-// --- vectors of four -------------------------------------------------------------------------------------------
+// --- bf16 ------------------------------------------------------------------------------------------------------
+
+// Its bits.
+typedef unsigned short bf16;
+
+// The bf16 nearest to x, ties to even; NaN stays NaN.
+__device__ __forceinline__ bf16 to_bf16(float x) {
+    const unsigned bits = __float_as_uint(x);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<bf16>(bits >> 16 | 0x40u);
+    return static_cast<bf16>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+__device__ __forceinline__ float from_bf16(bf16 bits) { return __uint_as_float(static_cast<unsigned>(bits) << 16); }
+
+// Two of them in the order of their addresses.
+__device__ __forceinline__ unsigned to_bf16_pair(float first, float second) {
+#ifndef CUDA_HOST
+    unsigned pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(second), "f"(first));
+    return pair;
+#else
+    return static_cast<unsigned>(to_bf16(first)) | static_cast<unsigned>(to_bf16(second)) << 16;
+#endif
+}
+__device__ __forceinline__ float2 from_bf16_pair(unsigned pair) {
+    return make_float2(__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u));
+}
+
+__device__ __forceinline__ float value_of(float x) { return x; }
+__device__ __forceinline__ float value_of(bf16 x) { return from_bf16(x); }
+
+// Calls f with a value of the type of elements.
+template <class F>
+__device__ __forceinline__ void with_type(int narrow, F f) {
+    if (narrow)
+        f(static_cast<bf16>(0));
+    else
+        f(0.0f);
+}
+
+// --- vectors of four and eight ---------------------------------------------------------------------------------
 
 __device__ __forceinline__ bool aligned(const void *p) { return (reinterpret_cast<unsigned long long>(p) & 15) == 0; }
 
@@ -69,26 +109,63 @@ __device__ __forceinline__ void store4(float *p, long long i, long long n, bool 
     if (i + 3 < n) p[i + 3] = v.w;
 }
 
-// The bf16 nearest to x, ties to even; NaN stays NaN.
-__device__ __forceinline__ unsigned short to_bf16(float x) {
-    const unsigned bits = __float_as_uint(x);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<unsigned short>(bits >> 16 | 0x40u);
-    return static_cast<unsigned short>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+// Eight elements: what a thread moves at once of bf16.
+struct float8 {
+    float4 low, high;
+};
+
+// The bits of elements i to i + 7 of n, zero beyond; `whole` if all addresses p + i with i divisible by 8 are aligned.
+__device__ __forceinline__ uint4 load_bits8(const bf16 *p, long long i, long long n, bool whole) {
+    if (whole && i + 8 <= n) return *reinterpret_cast<const uint4 *>(p + i);
+    const auto pair = [=](long long i) {
+        return (i < n ? static_cast<unsigned>(p[i]) : 0u) | (i + 1 < n ? static_cast<unsigned>(p[i + 1]) << 16 : 0u);
+    };
+    return make_uint4(pair(i), pair(i + 2), pair(i + 4), pair(i + 6));
 }
 
-__device__ __forceinline__ float from_bf16(unsigned short bits) {
-    return __uint_as_float(static_cast<unsigned>(bits) << 16);
+__device__ __forceinline__ float8 from_bits8(uint4 bits) {
+    const float2 a = from_bf16_pair(bits.x), b = from_bf16_pair(bits.y), c = from_bf16_pair(bits.z),
+                 d = from_bf16_pair(bits.w);
+    return {make_float4(a.x, a.y, b.x, b.y), make_float4(c.x, c.y, d.x, d.y)};
+}
+__device__ __forceinline__ uint4 to_bits8(float8 v) {
+    return make_uint4(to_bf16_pair(v.low.x, v.low.y), to_bf16_pair(v.low.z, v.low.w),
+                      to_bf16_pair(v.high.x, v.high.y), to_bf16_pair(v.high.z, v.high.w));
 }
 
-// Two of them in the order of their addresses.
-__device__ __forceinline__ unsigned to_bf16_pair(float first, float second) {
-#ifndef CUDA_HOST
-    unsigned pair;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(second), "f"(first));
-    return pair;
-#else
-    return static_cast<unsigned>(to_bf16(first)) | static_cast<unsigned>(to_bf16(second)) << 16;
-#endif
+// Eight elements at an aligned address.
+__device__ __forceinline__ float8 load8(const bf16 *p) { return from_bits8(*reinterpret_cast<const uint4 *>(p)); }
+__device__ __forceinline__ float8 load8(const float *p) {
+    return {*reinterpret_cast<const float4 *>(p), *reinterpret_cast<const float4 *>(p + 4)};
+}
+__device__ __forceinline__ void store8(bf16 *p, float8 v) { *reinterpret_cast<uint4 *>(p) = to_bits8(v); }
+__device__ __forceinline__ void store8(float *p, float8 v) {
+    *reinterpret_cast<float4 *>(p) = v.low;
+    *reinterpret_cast<float4 *>(p + 4) = v.high;
+}
+
+// Elements i to i + 7 of n, as load_bits8.
+__device__ __forceinline__ float8 load8(const bf16 *p, long long i, long long n, bool whole) {
+    return from_bits8(load_bits8(p, i, n, whole));
+}
+__device__ __forceinline__ float8 load8(const float *p, long long i, long long n, bool whole) {
+    return {load4(p, i, n, whole), load4(p, i + 4, n, whole)};
+}
+
+__device__ __forceinline__ void store8(bf16 *p, long long i, long long n, bool whole, float8 v) {
+    if (whole && i + 8 <= n) {
+        store8(p + i, v);
+        return;
+    }
+    const uint4 bits = to_bits8(v);
+    const unsigned pairs[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (int j = 0; j < 8; j++)
+        if (i + j < n) p[i + j] = static_cast<bf16>(pairs[j / 2] >> (j % 2 * 16));
+}
+__device__ __forceinline__ void store8(float *p, long long i, long long n, bool whole, float8 v) {
+    store4(p, i, n, whole, v.low);
+    store4(p, i + 4, n, whole, v.high);
 }
 
 template <class F>
@@ -99,15 +176,28 @@ template <class F>
 __device__ __forceinline__ float4 map4(float4 a, float4 b, F f) {
     return make_float4(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
 }
+template <class F>
+__device__ __forceinline__ float8 map8(float8 a, F f) {
+    return {map4(a.low, f), map4(a.high, f)};
+}
+template <class F>
+__device__ __forceinline__ float8 map8(float8 a, float8 b, F f) {
+    return {map4(a.low, b.low, f), map4(a.high, b.high, f)};
+}
 
 __device__ __forceinline__ float sum4(float4 v) { return (v.x + v.y) + (v.z + v.w); }
+__device__ __forceinline__ float sum8(float8 v) { return sum4(v.low) + sum4(v.high); }
 
 __device__ __forceinline__ float4 add4(float4 a, float4 b) {
     return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 }
+__device__ __forceinline__ float8 add8(float8 a, float8 b) { return {add4(a.low, b.low), add4(a.high, b.high)}; }
 
 __device__ __forceinline__ float4 times4(float4 a, float4 b) {
     return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w);
+}
+__device__ __forceinline__ float8 times8(float8 a, float8 b) {
+    return {times4(a.low, b.low), times4(a.high, b.high)};
 }
 
 // Calls f(i) for the i divisible by 4 below n that are this thread's, in a grid of any number of blocks.
@@ -115,6 +205,12 @@ template <class F>
 __device__ __forceinline__ void each4(long long n, F f) {
     const long long step = 4ll * blockDim.x * gridDim.x;
     for (long long i = 4ll * (static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x); i < n; i += step) f(i);
+}
+// The same for those divisible by 8.
+template <class F>
+__device__ __forceinline__ void each8(long long n, F f) {
+    const long long step = 8ll * blockDim.x * gridDim.x;
+    for (long long i = 8ll * (static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x); i < n; i += step) f(i);
 }
 
 // Calls f(row) for every row of t that is the warp's, in a grid of any number of blocks of THREADS.
@@ -129,6 +225,11 @@ __device__ __forceinline__ void each_row(int t, F f) {
 template <class F>
 __device__ __forceinline__ void each_column4(int n, F f) {
     for (int column = 4 * (threadIdx.x % WARP); column < n; column += 4 * WARP) f(column);
+}
+// The same for multiples of 8.
+template <class F>
+__device__ __forceinline__ void each_column8(int n, F f) {
+    for (int column = 8 * (threadIdx.x % WARP); column < n; column += 8 * WARP) f(column);
 }
 
 // --- sums ------------------------------------------------------------------------------------------------------

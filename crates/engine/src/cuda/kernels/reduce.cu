@@ -48,15 +48,25 @@ extern "C" __global__ void __launch_bounds__(THREADS) total(float *out, const do
     if (threadIdx.x == 0) out[0] = static_cast<float>(factor * sum);
 }
 
-// out[groups, n]: sums of every `rows_per_block` rows of x[rows, n] by column. Grid (⌈n / 32⌉, groups), block (32, 8).
+// out[groups, n]: sums of every `rows_per_block` rows of x[rows, n] by column, 8 of which are a thread's. Grid (⌈n / 256⌉,
+// groups), block (32, 8).
 extern "C" __global__ void __launch_bounds__(THREADS)
-    column_sums(float *out, const float *x, int rows, int n, int rows_per_block) {
-    __shared__ float sums[ROWS][WARP];
-    const int column = blockIdx.x * WARP + threadIdx.x;
+    column_sums(float *out, const void *x, int narrow, int rows, int n, int rows_per_block) {
+    __shared__ __align__(16) float sums[ROWS][8 * WARP];
+    const int column = 8 * (blockIdx.x * WARP + threadIdx.x);
     const int start = blockIdx.y * rows_per_block, end = min(start + rows_per_block, rows);
-    float sum = 0.0f;
-    if (column < n)
-        for (int row = start + threadIdx.y; row < end; row += ROWS) sum += x[static_cast<long long>(row) * n + column];
-    const float total = column_total(sums, sum);
-    if (threadIdx.y == 0 && column < n) out[static_cast<long long>(blockIdx.y) * n + column] = total;
+    const bool whole = n % 8 == 0 && aligned(x);
+    with_type(narrow, [&](auto type) {
+        const auto *from = static_cast<const decltype(type) *>(x);
+        float8 sum = {make_float4(0.0f, 0.0f, 0.0f, 0.0f), make_float4(0.0f, 0.0f, 0.0f, 0.0f)};
+#pragma unroll 4
+        for (int row = start + threadIdx.y; row < end; row += ROWS)
+            sum = add8(sum, load8(from + static_cast<long long>(row) * n, column, n, whole));
+        store8(sums[threadIdx.y] + 8 * threadIdx.x, sum);
+    });
+    __syncthreads();
+    const int own = threadIdx.y * WARP + threadIdx.x, at = 8 * WARP * blockIdx.x + own;
+    float total = 0.0f;
+    for (int i = 0; i < ROWS; i++) total += sums[i][own];
+    if (at < n) out[static_cast<long long>(blockIdx.y) * n + at] = total;
 }

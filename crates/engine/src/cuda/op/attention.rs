@@ -1,11 +1,12 @@
 //! Attention of packed sequences.
 
 use super::launch;
-use crate::cuda::{Argument, Geometry, Gpu, Memory, THREADS, operand};
+use crate::cuda::{Argument, Geometry, Gpu, Memory, THREADS, operand, operand_of};
 use crate::op::Attention;
 use crate::packed::Packed;
 use crate::precision::Precision;
 use crate::random::Dropout;
+use crate::storage::Storage;
 use crate::tensor::{Backward, Tensor};
 
 /// Query rows, or key rows, of a block.
@@ -126,7 +127,7 @@ fn longest(packed: &Packed) -> usize {
 impl Op {
     /// Where the parts begin in the input of queries and that of keys and values.
     fn parts(&self, queries: &Memory, keys: &Memory) -> Parts {
-        let row = (self.hidden * size_of::<f32>()) as u64;
+        let row = (self.hidden * if self.bf16() { size_of::<u16>() } else { size_of::<f32>() }) as u64;
         match self.cross {
             true => Parts { query: queries.address(), key: keys.address(), value: keys.address() + row },
             false => {
@@ -165,6 +166,7 @@ impl Op {
         ]
     }
 
+    /// Whether inputs, results and their gradients are bf16.
     fn bf16(&self) -> bool {
         self.precision == Precision::Bf16
     }
@@ -201,12 +203,15 @@ impl Backward for Op {
     fn backward(&self, inputs: &[Tensor], output: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
         let gpu = self.gpu;
         let (tokens, heads) = (self.queries.tokens(), self.options.heads);
-        let (queries, keys) = (operand(gpu, &inputs[0]), operand(gpu, &inputs[usize::from(self.cross)]));
-        let (out, dout) = (operand(gpu, output), operand(gpu, grad));
+        let bf16 = self.bf16();
+        let held = |t| operand_of(gpu, t, bf16);
+        let (queries, keys) = (held(&inputs[0]), held(&inputs[usize::from(self.cross)]));
+        let (out, dout) = (held(output), held(grad));
         let delta = gpu.scratch::<f32>(tokens * heads);
-        let d_queries = gpu.scratch::<f32>(inputs[0].elements());
+        let d_queries = gpu.elements(inputs[0].elements(), bf16);
         // Keys of a sequence without queries get no gradient from anywhere.
-        let d_keys = gpu.zeros::<f32>(if self.cross { inputs[1].elements() } else { 0 });
+        let d_keys = gpu.elements(if self.cross { inputs[1].elements() } else { 0 }, bf16);
+        gpu.clear(&d_keys);
         let from = self.parts(&queries, &keys);
         let to = self.parts(&d_queries, if self.cross { &d_keys } else { &d_queries });
         let read: [Argument; 6] = [
@@ -232,19 +237,19 @@ impl Backward for Op {
             launch!(
                 gpu,
                 attention::attention_delta,
-                Geometry::warps(tokens * heads),
+                Geometry::warps(tokens),
                 &delta,
                 &out,
                 &dout,
+                bf16,
                 tokens,
                 heads,
                 width,
-                self.hidden,
             );
             let (queries, keys) = (geometry, self.geometry(Pass::Keys));
             let (mut at_queries, at_keys) = (arguments(&[to.query]), arguments(&[to.key, to.value]));
             at_queries.push((&d_bias).into());
-            if self.bf16() {
+            if bf16 {
                 let width = self.padded_width();
                 launch_bf16!(gpu, width, [
                     attention_backward_queries_bf16_32,
@@ -261,9 +266,10 @@ impl Backward for Op {
                 launch!(gpu, attention::attention_backward_keys, keys; &at_keys);
             }
         }
-        let mut grads = vec![Some(Tensor::constant(d_queries, inputs[0].shape()))];
+        let gradient = |memory, at: &Tensor| Some(Tensor::constant(Storage::on_gpu(memory, bf16), at.shape()));
+        let mut grads = vec![gradient(d_queries, &inputs[0])];
         if self.cross {
-            grads.push(Some(Tensor::constant(d_keys, inputs[1].shape())));
+            grads.push(gradient(d_keys, &inputs[1]));
         }
         if let Some(biases) = &self.biases {
             grads.push(Some(biases.gradient(gpu, &d_bias, (sequences, heads, tiles), inputs[1].shape())));
@@ -285,10 +291,12 @@ pub(crate) fn attend(
     let (cross, heads, tokens) = (inputs.len() == 2 && biases.is_none(), options.heads, queries.tokens());
     let biases = biases.map(|biases| BiasTable::new(gpu, biases, inputs[1], heads));
     let hidden = if cross { inputs[0].matrix().1 } else { inputs[0].matrix().1 / 3 };
-    let (out, log_sums) = (gpu.scratch::<f32>(tokens * hidden), gpu.scratch::<f32>(tokens * heads));
+    let bf16 = precision == Precision::Bf16;
+    let (out, log_sums) = (gpu.elements(tokens * hidden, bf16), gpu.scratch::<f32>(tokens * heads));
     let (queries, keys) = (queries.clone(), keys.clone());
     let op = Op { gpu, options, queries, keys, cross, hidden, precision, biases, log_sums };
-    let (from_queries, from_keys) = (operand(gpu, inputs[0]), operand(gpu, inputs[usize::from(cross)]));
+    let from_queries = operand_of(gpu, inputs[0], bf16);
+    let from_keys = operand_of(gpu, inputs[usize::from(cross)], bf16);
     let from = op.parts(&from_queries, &from_keys);
     let matrices: [Argument; 5] =
         [(&out).into(), (&op.log_sums).into(), from.query.into(), from.key.into(), from.value.into()];
@@ -296,12 +304,12 @@ pub(crate) fn attend(
     // SAFETY: matrices have the rows of their sequences and the strides that are told; normalisers are [queries, heads].
     unsafe {
         let geometry = op.geometry(Pass::Forward);
-        if op.bf16() {
+        if bf16 {
             let width = op.padded_width();
             launch_bf16!(gpu, width, [attention_bf16_32, attention_bf16_64, attention_bf16_128], geometry; &arguments);
         } else {
             launch!(gpu, attention::attention, geometry; &arguments);
         }
     }
-    Tensor::result(out, &[tokens, hidden], inputs, op)
+    Tensor::result(Storage::on_gpu(out, bf16), &[tokens, hidden], inputs, op)
 }

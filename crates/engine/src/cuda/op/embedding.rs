@@ -38,7 +38,7 @@ impl Scatter {
         let out = gpu.zeros::<f32>(table.iter().product());
         if let ([target], None) = (&self.targets[..], weights) {
             // One row alone: all of the gradient's rows are its own, and the columns' sums have many blocks at work.
-            let (sums, bytes) = (column_sums(gpu, dy, self.order.len(), d), d * size_of::<f32>());
+            let (sums, bytes) = (column_sums(gpu, (dy, false), self.order.len(), d), d * size_of::<f32>());
             gpu.copy(&sums, 0, &out, *target as usize * bytes, bytes);
             return Tensor::constant(out, table);
         }

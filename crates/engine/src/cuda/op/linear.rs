@@ -1,9 +1,9 @@
 //! Affine maps.
 
-use super::elementwise::{activate, activation_backward, rounded};
+use super::elementwise::{activate, activation_backward};
 use super::reduce::column_sums;
 use crate::cuda::matmul::Product;
-use crate::cuda::{Gpu, Memory, Operand, demand, operand};
+use crate::cuda::{Gpu, Memory, demand, operand_of};
 use crate::op::Activation;
 use crate::precision::Precision;
 use crate::storage::Storage;
@@ -12,21 +12,14 @@ use crate::tensor::{Backward, Tensor};
 struct Linear {
     gpu: &'static Gpu,
     activation: Activation,
+    /// Whether factors, results and their gradients are bf16; the gradients of weights are not.
     bf16: bool,
     /// What the activation was applied to, `[tokens, n]`; empty for the identity.
     before: Option<Memory>,
 }
 
-/// The elements of a tensor as a factor of a product.
-fn factor<'a>(gpu: &'static Gpu, t: &'a Tensor, bf16: bool) -> Operand<'a> {
-    match t.storage() {
-        _ if !bf16 => operand(gpu, t),
-        Storage::Main(_) => Operand::Brought(rounded(gpu, &operand(gpu, t))),
-        Storage::Gpu(data) => Operand::There(data.rounded(|| rounded(gpu, data.memory()))),
-    }
-}
-
-/// `c[m, n] = op(a)·op(b) + bias`; factors with `true` lie transposed. A sum over nothing is the bias, or 0.
+/// `c[m, n] = op(a)·op(b) + bias`; factors with `true` lie transposed. A sum over nothing is the bias, or 0. The result and the bias are bf16
+/// if `c_bf16`.
 ///
 /// # Safety
 /// The matrices have the sizes `(m, n, k)`.
@@ -37,18 +30,18 @@ unsafe fn multiply(
     (b, b_transposed): (&Memory, bool),
     bf16: bool,
     bias: Option<&Memory>,
-    c: &Memory,
+    (c, c_bf16): (&Memory, bool),
 ) {
     if k == 0 {
         gpu.clear(c);
         for row in 0..bias.map_or(0, |_| m) {
             let bias = bias.expect("rows are counted for a bias alone");
-            gpu.copy(bias, 0, c, row * n * size_of::<f32>(), n * size_of::<f32>());
+            gpu.copy(bias, 0, c, row * bias.bytes(), bias.bytes());
         }
         return;
     }
     let (a, b, c, bias) = (a.address(), b.address(), c.address(), bias.map(Memory::address));
-    let product = Product { m, n, k, a, a_transposed, b, b_transposed, bf16, bias, c, add: false };
+    let product = Product { m, n, k, a, a_transposed, b, b_transposed, bf16, c_bf16, bias, c, add: false };
     // SAFETY: the caller's contract; pieces of memory begin at multiples of 512.
     demand(unsafe { gpu.products().multiply(product) });
 }
@@ -58,25 +51,26 @@ impl Backward for Linear {
         let (gpu, bf16) = (self.gpu, self.bf16);
         let (x, weight) = (&inputs[0], &inputs[1]);
         let ((n, k), (t, _)) = (weight.matrix(), x.matrix());
-        let activated = self.before.as_ref().map(|before| activation_backward(gpu, self.activation, before, grad));
+        let before = self.before.as_ref();
+        let activated = before.map(|before| activation_backward(gpu, self.activation, (before, bf16), grad));
         let grad = activated.as_ref().unwrap_or(grad);
-        let dy = factor(gpu, grad, bf16);
+        let dy = operand_of(gpu, grad, bf16);
         // dX[t, k] = dY[t, n]·W[n, k] and dW[n, k] = dY[t, n]ᵀ·X[t, k].
         let dx = || {
-            let dx = gpu.scratch::<f32>(t * k);
+            let (dx, weight) = (gpu.elements(t * k, bf16), operand_of(gpu, weight, bf16));
             // SAFETY: the sizes are those of the tensors.
-            unsafe { multiply(gpu, (t, k, n), (&dy, false), (&factor(gpu, weight, bf16), false), bf16, None, &dx) }
-            Tensor::constant(dx, x.shape())
+            unsafe { multiply(gpu, (t, k, n), (&dy, false), (&weight, false), bf16, None, (&dx, bf16)) }
+            Tensor::constant(Storage::on_gpu(dx, bf16), x.shape())
         };
         let dw = || {
-            let dw = gpu.scratch::<f32>(n * k);
+            let (dw, x) = (gpu.scratch::<f32>(n * k), operand_of(gpu, x, bf16));
             // SAFETY: as above.
-            unsafe { multiply(gpu, (n, k, t), (&dy, true), (&factor(gpu, x, bf16), false), bf16, None, &dw) }
+            unsafe { multiply(gpu, (n, k, t), (&dy, true), (&x, false), bf16, None, (&dw, false)) }
             Tensor::constant(dw, weight.shape())
         };
         let mut grads = vec![x.needs_grad().then(dx), weight.needs_grad().then(dw)];
         if let Some(bias) = inputs.get(2) {
-            let sums = || Tensor::constant(column_sums(gpu, &operand(gpu, grad), t, n), &[n]);
+            let sums = || Tensor::constant(column_sums(gpu, (&dy, bf16), t, n), &[n]);
             grads.push(bias.needs_grad().then(sums));
         }
         grads
@@ -98,22 +92,23 @@ pub(crate) fn linear(
     let precision = if recording { weight.precision().with_gradient() } else { weight.precision() };
     assert!(precision != Precision::Int8, "int8 products are the CPU's; models on a GPU are refused them");
     let bf16 = precision == Precision::Bf16;
-    let out = gpu.scratch::<f32>(t * n);
-    let (a, b, shift) = (factor(gpu, x, bf16), factor(gpu, weight, bf16), bias.map(|bias| operand(gpu, bias)));
+    let out = gpu.elements(t * n, bf16);
+    let (a, b) = (operand_of(gpu, x, bf16), operand_of(gpu, weight, bf16));
+    let shift = bias.map(|bias| operand_of(gpu, bias, bf16));
     // SAFETY: x is [t, k], the weight [n, k], the bias [n].
-    unsafe { multiply(gpu, (t, n, k), (&a, false), (&b, true), bf16, shift.as_deref(), &out) }
+    unsafe { multiply(gpu, (t, n, k), (&a, false), (&b, true), bf16, shift.as_deref(), (&out, bf16)) }
     let (out, before) = match activation {
         Activation::Identity => (out, None),
         _ if recording => {
-            let activated = gpu.scratch::<f32>(t * n);
-            activate(gpu, activation, &activated, &out, t * n);
+            let activated = gpu.elements(t * n, bf16);
+            activate(gpu, activation, &activated, &out, bf16, t * n);
             (activated, Some(out))
         }
         _ => {
-            activate(gpu, activation, &out, &out, t * n);
+            activate(gpu, activation, &out, &out, bf16, t * n);
             (out, None)
         }
     };
     let op = Linear { gpu, activation, bf16, before };
-    Tensor::result(out, &[t, n], &inputs, op).with_computed_in(precision)
+    Tensor::result(Storage::on_gpu(out, bf16), &[t, n], &inputs, op).with_computed_in(precision)
 }

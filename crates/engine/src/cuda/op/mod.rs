@@ -20,7 +20,9 @@ mod rows;
 pub(crate) use attention::{Biases, WIDEST_HEAD, attend};
 pub(crate) use batch_norm::{batch_norm, column_statistics};
 pub(crate) use cross_entropy::{cross_entropy, divergence};
-pub(crate) use elementwise::{add_to, dropout, geglu, geglu_backward, relu, relu_backward, scaled, sum};
+pub(crate) use elementwise::{
+    add_to, converted, dropout, geglu, geglu_backward, relu, relu_backward, rounded, scaled, sum, widened,
+};
 pub(crate) use embedding::{bag, embedding, gather_columns, gather_rows};
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;

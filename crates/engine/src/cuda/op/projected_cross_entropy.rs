@@ -54,6 +54,7 @@ pub(crate) fn projected_cross_entropy(
             b: weight,
             b_transposed: true,
             bf16: false,
+            c_bf16: false,
             bias: held.get(2).map(|bias| bias.address()),
             c: slope.address(),
             add: false,
@@ -93,7 +94,7 @@ pub(crate) fn projected_cross_entropy(
             demand(unsafe { gpu.products().multiply(product) });
         }
         if let Some(Some(sum)) = gradients.get(2) {
-            add_in_place(gpu, sum, &column_sums(gpu, &slope, rows, n), n);
+            add_in_place(gpu, sum, &column_sums(gpu, (&slope, false), rows, n), n);
         }
     }
     let value = total(gpu, &losses, m, 1.0 / m.max(1) as f64);

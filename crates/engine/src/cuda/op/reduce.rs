@@ -23,19 +23,20 @@ pub(super) fn total(gpu: &'static Gpu, partial: &Memory, n: usize, factor: f64) 
     out
 }
 
-/// Sums over the rows of `x: [rows, n]`, in an order that depends on the shape alone.
-pub(super) fn column_sums(gpu: &'static Gpu, x: &Memory, rows: usize, n: usize) -> Memory {
+/// Sums over the rows of `x: [rows, n]`, in f32 or, if `narrow`, bf16, in an order that depends on the shape alone.
+pub(super) fn column_sums(gpu: &'static Gpu, (x, narrow): (&Memory, bool), rows: usize, n: usize) -> Memory {
     if rows == 0 {
         return gpu.zeros::<f32>(n);
     }
     let groups = rows.div_ceil(GROUP);
     let out = gpu.scratch::<f32>(groups * n);
+    let geometry = Geometry::columns(n.div_ceil(8), groups);
     // SAFETY: x is [rows, n], the result [groups, n].
-    unsafe { launch!(gpu, reduce::column_sums, Geometry::columns(n, groups), &out, x, rows, n, GROUP) }
+    unsafe { launch!(gpu, reduce::column_sums, geometry, &out, x, narrow, rows, n, GROUP) }
     if groups == 1 {
         return out;
     }
-    column_sums(gpu, &out, groups, n)
+    column_sums(gpu, (&out, false), groups, n)
 }
 
 /// Slopes of a scalar at each input, made along with it.

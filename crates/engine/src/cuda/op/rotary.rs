@@ -1,8 +1,9 @@
 //! Rotation of queries and keys.
 
 use super::launch;
-use crate::cuda::{Geometry, Gpu, Memory, operand};
+use crate::cuda::{Geometry, Gpu, stored};
 use crate::packed::Packed;
+use crate::storage::Storage;
 use crate::tensor::Tensor;
 
 /// Queries and keys of `x: [tokens, 3·hidden]` rotated by the angles of their positions (sine and cosine, `[positions, width / 2]`), or back.
@@ -13,9 +14,10 @@ pub(crate) fn rotate(
     heads: usize,
     angles: &[(f32, f32)],
     back: bool,
-) -> Memory {
+) -> Storage {
     let (tokens, three) = x.matrix();
-    let (out, from, layout) = (gpu.scratch::<f32>(x.elements()), operand(gpu, x), packed.on_gpu(gpu));
+    let ((from, narrow), layout) = (stored(gpu, x), packed.on_gpu(gpu));
+    let out = gpu.elements(x.elements(), narrow);
     let flat: Vec<f32> = angles.iter().flat_map(|(sine, cosine)| [*sine, *cosine]).collect();
     let angles = gpu.upload(&flat);
     // SAFETY: both matrices are [tokens, 3·hidden]; there are angles for every position of the layout.
@@ -23,9 +25,10 @@ pub(crate) fn rotate(
         launch!(
             gpu,
             pool::rotary,
-            Geometry::blocks(tokens),
+            Geometry::warps(tokens),
             &out,
             &from,
+            narrow,
             &angles,
             &layout.offsets,
             &layout.sequence,
@@ -35,5 +38,5 @@ pub(crate) fn rotate(
             back,
         )
     }
-    out
+    Storage::on_gpu(out, narrow)
 }
