@@ -220,6 +220,14 @@ impl Tensor {
         Arc::get_mut(&mut self.0)?.storage.memory_mut()
     }
 
+    /// The same values where nobody else holds them, on a GPU.
+    pub(crate) fn unshared(mut self, gpu: &'static cuda::Gpu) -> Tensor {
+        if let Storage::Main(data) = &self.0.storage {
+            return Tensor::constant(gpu.upload(&data[..]), self.shape());
+        }
+        if Arc::get_mut(&mut self.0).is_none() { self.duplicate(false) } else { self }
+    }
+
     /// The same values as a constant.
     pub fn detach(&self) -> Tensor {
         if self.needs_grad() { self.duplicate(false) } else { self.clone() }
@@ -300,7 +308,7 @@ impl Tensor {
                 debug_assert_eq!(grad.shape(), input.shape());
                 let grad = brought_to(input, grad);
                 let sum = match pending.remove(&input.0.id) {
-                    Some((_, earlier)) => sum_into(input, earlier, &grad),
+                    Some((_, earlier)) => sum_into(input.dtype(), earlier, &grad),
                     None => grad,
                 };
                 pending.insert(input.0.id, (input.clone(), sum));
@@ -325,10 +333,10 @@ fn brought_to(tensor: &Tensor, grad: Tensor) -> Tensor {
     if kept { grad } else { cuda::op::converted(gpu, &grad, wanted) }
 }
 
-/// `a + b`, two gradients at `tensor`, reusing the memory of `a` when nobody else holds it.
-fn sum_into(tensor: &Tensor, mut a: Tensor, b: &Tensor) -> Tensor {
+/// `a + b`, two gradients at a tensor of this type, reusing the memory of `a` when nobody else holds it.
+fn sum_into(dtype: DType, mut a: Tensor, b: &Tensor) -> Tensor {
     if let Some(gpu) = cuda::of(&[&a, b]) {
-        return cuda::op::add_to(gpu, a, b, tensor.dtype());
+        return cuda::op::add_to(gpu, a, b, dtype);
     }
     if a.data_mut().is_none() {
         a = a.duplicate(false);
@@ -366,11 +374,27 @@ impl Gradients {
     }
 
     fn add(&mut self, leaf: &Tensor, grad: Tensor) {
-        let sum = match self.0.remove(&leaf.0.id) {
-            Some(earlier) => sum_into(leaf, earlier, &grad),
+        self.add_at(leaf.0.id, leaf.dtype(), grad);
+    }
+
+    fn add_at(&mut self, leaf: u64, dtype: DType, grad: Tensor) {
+        let sum = match self.0.remove(&leaf) {
+            Some(earlier) => sum_into(dtype, earlier, &grad),
             None => grad,
         };
-        self.0.insert(leaf.0.id, sum);
+        self.0.insert(leaf, sum);
+    }
+
+    /// Adds every gradient of `others`.
+    pub fn merge(&mut self, others: Gradients) {
+        for (leaf, grad) in others.0 {
+            self.add_at(leaf, grad.dtype(), grad);
+        }
+    }
+
+    /// Puts a gradient in the place of the one at a leaf.
+    pub(crate) fn set(&mut self, leaf: &Tensor, grad: Tensor) {
+        self.0.insert(leaf.0.id, grad);
     }
 
     /// Multiplies every gradient by `factor`.

@@ -1,6 +1,7 @@
 //! How the program ends: 0 for done, 2 for a fault in what it was given, 1 for a fault of its own, or
 //! for what `verify` finds to differ and `doctor` finds that should stop a run.
 
+use crate::cmd::train::gpus;
 use clap::error::ErrorKind;
 use isogloss_engine::cuda::CudaError;
 use std::fmt;
@@ -34,6 +35,18 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// An end that was told already, with its exit code.
+#[derive(Debug)]
+pub struct Told(pub u8);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "told already (exit code {})", self.0)
+    }
+}
+
+impl std::error::Error for Told {}
+
 /// The exit code of a result, after telling an error in one line on stderr.
 ///
 /// A reader of stdout that went away is no error. A panic was told when it happened.
@@ -41,11 +54,16 @@ pub fn code(result: thread::Result<anyhow::Result<()>>) -> ExitCode {
     match result {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) if error.is::<Told>() => ExitCode::from(error.downcast::<Told>().map_or(1, |told| told.0)),
         Ok(Err(error)) => {
             eprintln!("error: {}", message(&error));
-            ExitCode::from(if is_of_the_input(&error) { 2 } else { 1 })
+            ExitCode::from(match is_of_the_input(&error) {
+                _ if is_of_a_gpu(&error) => of_a_gpu(),
+                true => 2,
+                false => 1,
+            })
         }
-        Err(panic) => ExitCode::from(if panic.is::<CudaError>() { 2 } else { 1 }),
+        Err(panic) => ExitCode::from(if panic.is::<CudaError>() { of_a_gpu() } else { 1 }),
     }
 }
 
@@ -109,6 +127,23 @@ fn is_of_the_input(error: &anyhow::Error) -> bool {
     error.chain().any(tells_all) && !error.chain().any(ours)
 }
 
+/// The exit code of one of several processes that train together, where its own GPU is at fault, or the others are gone.
+pub const OF_ONE_GPU: u8 = 3;
+
+/// The exit code where a GPU is at fault.
+fn of_a_gpu() -> u8 {
+    if gpus::is_one_of_several() { OF_ONE_GPU } else { 2 }
+}
+
+/// Whether a GPU is at fault.
+fn is_of_a_gpu(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<CudaError>()
+            || matches!(cause.downcast_ref(), Some(isogloss_model::Error::Gpu(_)))
+            || matches!(cause.downcast_ref(), Some(isogloss_train::Error::Model(isogloss_model::Error::Gpu(_))))
+    })
+}
+
 /// Whether an error names its causes itself: those of the libraries do.
 fn tells_all(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.is::<isogloss_ir::Error>()
@@ -117,6 +152,7 @@ fn tells_all(cause: &(dyn std::error::Error + 'static)) -> bool {
         || cause.is::<isogloss_mine::Error>()
         || cause.is::<isogloss_model::Error>()
         || cause.is::<isogloss_train::Error>()
+        || cause.is::<CudaError>()
         || cause.is::<Fault>()
 }
 

@@ -8,6 +8,7 @@ use isogloss_engine::Tensor;
 use isogloss_engine::optim::{AdamW, Moments};
 use isogloss_model::{Checkpoint, read_metadata, write_safetensors};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
 use crate::task::{Task, TaskState};
@@ -82,6 +83,25 @@ pub fn save<M: Trainable>(
     });
     let kept = kept.iter().map(|(name, t)| (name.clone(), t.shape().to_vec(), t.data()));
     Ok(write_safetensors(&checkpoint_path(out), weights.chain(moments).chain(kept), ("state", json))?)
+}
+
+/// Hash of what processes that train together have in common: weights, and what tasks keep.
+///
+/// # Errors
+/// A task's state cannot be written as JSON.
+pub fn hash<M: Trainable>(model: &M, tasks: &[Box<dyn Task<M>>]) -> Result<u64> {
+    let mut hash = Xxh3::new();
+    let mut add = |tensor: &Tensor| {
+        for block in tensor.data().chunks(1 << 12) {
+            hash.update(&block.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+        }
+    };
+    parameters(model, tasks).into_iter().for_each(|(_, parameter)| add(parameter));
+    let states: Vec<_> = tasks.iter().map(|task| task.state()).collect();
+    states.iter().flat_map(|(_, tensors)| tensors.values()).for_each(add);
+    let states: Vec<_> = states.into_iter().map(|(state, _)| state).collect();
+    hash.update(serde_json::to_string(&states).map_err(|e| Error::value("checkpoint", e.to_string()))?.as_bytes());
+    Ok(hash.digest())
 }
 
 /// What the names of the tensors begin with that a task keeps.

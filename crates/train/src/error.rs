@@ -43,6 +43,16 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
+    /// GPUs that train together have come apart.
+    #[error(
+        "step {step}: GPU {rank} no longer has the weights and statistics of the first; train on GPUs of one kind, look for faults of that one (nvidia-smi -q), and --resume goes on from the last checkpoint"
+    )]
+    Apart {
+        /// Optimiser steps done.
+        step: usize,
+        /// The first GPU that differs, from 0.
+        rank: usize,
+    },
     /// The output directory holds another run.
     #[error("{}: {problem}", path.display())]
     Output {

@@ -1,8 +1,10 @@
 //! Numbers of the log that are read later than the step goes on: on a GPU, waiting for them would leave it without work.
 
-use isogloss_engine::Tensor;
+use isogloss_engine::cuda::World;
+use isogloss_engine::{Tensor, op};
 use serde_json::{Map, Value, json};
 
+use crate::error::Result;
 use crate::task::BatchLog;
 
 /// `Σ weight · scalar`, the scalars wherever they were computed; 0 of none.
@@ -27,6 +29,19 @@ impl Figure {
     pub fn add(&mut self, weight: f64, scalar: &Tensor) {
         assert_eq!(scalar.elements(), 1, "a figure of a tensor of shape {:?}", scalar.shape());
         self.0.push((weight, scalar.detach()));
+    }
+
+    /// The sum of what the GPUs of a world each have. Nothing is waited for.
+    ///
+    /// # Errors
+    /// They cannot exchange it.
+    pub(crate) fn over(self, world: &World) -> Result<Figure> {
+        if world.size() == 1 {
+            return Ok(self);
+        }
+        let parts = self.0.iter().map(|(weight, scalar)| op::scale(scalar, *weight as f32));
+        let own = parts.reduce(|sum, part| op::add(&sum, &part)).unwrap_or_else(|| Tensor::scalar(0.0));
+        Ok(Figure::of(world.sum(own).map_err(isogloss_model::Error::from)?))
     }
 
     /// The scalars.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use isogloss_engine::cuda::World;
 use isogloss_engine::optim::AdamW;
 use isogloss_engine::{Device, DeviceChoice, Key};
 use isogloss_ir::file_hash;
@@ -31,22 +32,33 @@ use crate::trainer::{Observer, Outcome, Trainer};
 /// # Errors
 /// A data set or model cannot be read, the directory holds another run, or training fails.
 pub fn train(config: RunConfig, resume: bool, observer: &mut dyn Observer) -> Result<Outcome> {
+    train_in(World::alone(), config, resume, observer)
+}
+
+/// As [`train`], together with the other processes of a world, each of which calls this with the same run. The first one writes.
+///
+/// # Errors
+/// As [`train`]; or the processes cannot exchange data, or have come to have different weights.
+pub fn train_in(world: &World, config: RunConfig, resume: bool, observer: &mut dyn Observer) -> Result<Outcome> {
     let identity = identity(&config, resume)?;
     match config.generates()? {
-        true => train_from(prepare_generator(&config)?, config, identity, observer),
-        false => train_from(prepare(&config)?, config, identity, observer),
+        true => train_from(world, prepare_generator(&config)?, config, identity, observer),
+        false => train_from(world, prepare(&config)?, config, identity, observer),
     }
 }
 
 fn train_from<M: Trainable>(
+    world: &World,
     (model, tasks): Prepared<M>,
     config: RunConfig,
     identity: Identity,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
-    fs::create_dir_all(&config.out).map_err(|e| Error::io(&config.out, e))?;
-    write_beside(&config, &identity.manifest)?;
-    Trainer::new(config, model, tasks, identity.fingerprint)?.run(observer)
+    if world.is_first() {
+        fs::create_dir_all(&config.out).map_err(|e| Error::io(&config.out, e))?;
+        write_beside(&config, &identity.manifest)?;
+    }
+    Trainer::new(world, config, model, tasks, identity.fingerprint)?.run(observer)
 }
 
 /// What the run would train on and need, without training it. Writes nothing.

@@ -3,15 +3,20 @@
 //! Gradient caching (Gao et al. 2021, arXiv 2101.06983): encode in chunks without a record, take the loss over the whole batch and its
 //! gradient at the embeddings, then encode each chunk again with a record and walk it back from there. The loss itself is
 //! never split, so there is no weight of a chunk to get wrong, and dropout replays because its masks are keyed by row.
+//!
+//! On several GPUs each encodes its share of the texts; the embeddings of all are gathered, and every GPU takes the loss over the whole batch
+//! and walks back to its own rows.
 
 use std::ops::Range;
 
+use isogloss_engine::cuda::World;
 use isogloss_engine::{Gradients, Key, Packed, Tensor, no_grad, op};
 use isogloss_model::{BiEncoder, TokenIds};
 
 use crate::error::Result;
 use crate::loss::Loss;
 use crate::recipe::Recipe;
+use crate::share::{Share, rows_by_rank};
 
 /// The texts of a batch as tokens, group after group.
 pub struct TokenBatch<const GROUPS: usize> {
@@ -67,11 +72,26 @@ impl<const GROUPS: usize> TokenBatch<GROUPS> {
         }
     }
 
-    /// Embeddings of all texts, group by group, without dropout; encoded in chunks as [`accumulate`] does.
-    pub fn embeddings(&self, model: &BiEncoder, chunk_tokens: Option<usize>) -> [Tensor; GROUPS] {
-        let chunks = chunks(&self.sequences, chunk_tokens);
-        let parts: Vec<Tensor> = chunks.into_iter().map(|rows| self.encode(model, rows, None)).collect();
-        self.split(&op::concat_rows(&parts.iter().collect::<Vec<_>>()))
+    /// Embeddings of all texts, group by group, without gradient or dropout; encoded in chunks and on all GPUs as [`accumulate`] does.
+    ///
+    /// # Errors
+    /// The GPUs cannot exchange them.
+    pub fn embeddings(&self, model: &BiEncoder, options: &StepOptions) -> Result<[Tensor; GROUPS]> {
+        let share = Share::of(&self.sequences, options, |_| true);
+        Ok(self.split(&self.gather(&self.encode_all(model, &share.chunks, None), options.world)?))
+    }
+
+    /// Embeddings of the rows of all chunks, without gradient.
+    fn encode_all(&self, model: &BiEncoder, chunks: &[Range<usize>], dropout: Option<Key>) -> Tensor {
+        let parts: Vec<Tensor> =
+            no_grad(|| chunks.iter().map(|rows| self.encode(model, rows.clone(), dropout)).collect());
+        op::concat_rows(&parts.iter().collect::<Vec<_>>())
+    }
+
+    /// All embeddings, from those that every GPU made of its share.
+    fn gather(&self, own: &Tensor, world: &World) -> Result<Tensor> {
+        let rows: Vec<usize> = rows_by_rank(&self.sequences, world.size()).iter().map(Range::len).collect();
+        Ok(world.gather_rows(own, &rows).map_err(isogloss_model::Error::from)?)
     }
 
     /// The rows of `all` group by group.
@@ -105,7 +125,7 @@ pub(crate) fn chunks(sequences: &[TokenIds], tokens: Option<usize>) -> Vec<Range
 
 /// What the gradient of a batch is taken with.
 #[derive(Clone, Copy, Debug)]
-pub struct StepOptions {
+pub struct StepOptions<'a> {
     /// The batch's key: draws and dropout.
     pub key: Key,
     /// Whether dropout is on.
@@ -114,12 +134,17 @@ pub struct StepOptions {
     pub chunk_tokens: Option<usize>,
     /// The loss is multiplied by it before differentiation.
     pub weight: f32,
+    /// The GPUs that share the batch.
+    pub world: &'a World,
 }
 
 /// Adds the gradient of one batch to `gradients`; returns its loss, unweighted and detached, and its number of tokens.
 ///
+/// On several GPUs what is added is this one's part: the gradient is the sum over all of them. Every one has the whole gradient of the recipe's own weights;
+/// the first one's counts, the others add zeros.
+///
 /// # Errors
-/// The tokenizer fails.
+/// The tokenizer fails, or the GPUs cannot exchange their embeddings.
 pub fn accumulate<R: Recipe<GROUPS>, const GROUPS: usize>(
     model: &BiEncoder,
     recipe: &mut R,
@@ -130,25 +155,36 @@ pub fn accumulate<R: Recipe<GROUPS>, const GROUPS: usize>(
     let texts = TokenBatch::<GROUPS>::new(model, recipe, batch, options.key)?;
     let tokens = texts.tokens();
     let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
-    let chunks = chunks(&texts.sequences, options.chunk_tokens);
-    let loss = match chunks.as_slice() {
-        [all] => {
+    let share = Share::of(&texts.sequences, &options, |_| true);
+    let loss = match share.chunks.as_slice() {
+        [all] if options.world.size() == 1 => {
             let embeddings = texts.encode(model, all.clone(), dropout);
             let loss = recipe.loss(batch, options.key, texts.split(&embeddings));
             op::scale(&loss.total, options.weight).backward(gradients);
             loss
         }
         chunks => {
-            let parts: Vec<Tensor> =
-                no_grad(|| chunks.iter().map(|rows| texts.encode(model, rows.clone(), dropout)).collect());
-            let leaf = op::concat_rows(&parts.iter().collect::<Vec<_>>()).leaf();
+            // Where one chunk is all, its record is kept, and nothing encoded twice.
+            let mut kept = match chunks {
+                [all] => Some(texts.encode(model, all.clone(), dropout)),
+                _ => None,
+            };
+            let own = kept.as_ref().map_or_else(|| texts.encode_all(model, chunks, dropout), Tensor::detach);
+            let leaf = texts.gather(&own, options.world)?.leaf();
             let loss = recipe.loss(batch, options.key, texts.split(&leaf));
             // The recipe's own weights get their gradients here, the encoder's below.
-            op::scale(&loss.total, options.weight).backward(gradients);
-            if let Some(grad) = gradients.take(&leaf) {
+            let mut of_loss = Gradients::default();
+            op::scale(&loss.total, options.weight).backward(&mut of_loss);
+            let at_embeddings = of_loss.take(&leaf);
+            if !options.world.is_first() {
+                of_loss.scale(0.0);
+            }
+            gradients.merge(of_loss);
+            if let Some(grad) = at_embeddings {
                 for rows in chunks {
                     let part = op::gather_rows(&grad, &rows.clone().collect::<Vec<_>>());
-                    texts.encode(model, rows.clone(), dropout).backward_from(part, gradients);
+                    let embeddings = kept.take().unwrap_or_else(|| texts.encode(model, rows.clone(), dropout));
+                    embeddings.backward_from(op::scale(&part, share.weight), gradients);
                 }
             }
             loss

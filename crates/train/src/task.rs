@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isogloss_engine::{Gradients, Tensor, no_grad};
+use isogloss_engine::{Gradients, Tensor};
 use isogloss_model::BiEncoder;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ pub struct TaskState {
 
 /// A recipe with its data; `M` is the kind of model that it trains.
 pub trait Task<M = BiEncoder> {
-    /// Draws a batch and adds its weighted gradient to `gradients`.
+    /// Draws a batch and adds its weighted gradient to `gradients`; on several GPUs this one's part of it, which the sum over all makes whole.
     ///
     /// # Errors
     /// The tokenizer fails.
@@ -113,7 +113,7 @@ where
         for number in 0..self.recipe.warm_up_batches() {
             let batch = self.next_batch(model);
             let texts = TokenBatch::<GROUPS>::new(model, &self.recipe, &batch, options.key.derive(number as u64))?;
-            let embeddings = no_grad(|| texts.embeddings(model, options.chunk_tokens));
+            let embeddings = texts.embeddings(model, &options)?;
             self.recipe.warm_up(embeddings);
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use isogloss_engine::cuda::World;
 use isogloss_engine::optim::{AdamW, clip};
 use isogloss_engine::schedule::Schedule;
 use isogloss_engine::{Deferred, Device, Gradients, Key};
@@ -70,11 +71,13 @@ pub struct Outcome {
 }
 
 /// A run in progress.
-pub struct Trainer<M: Trainable> {
+pub struct Trainer<'a, M: Trainable> {
+    world: &'a World,
     config: RunConfig,
     model: M,
     tasks: Vec<Box<dyn Task<M>>>,
     mixture: Mixture,
+    /// The first GPU's alone.
     dev: Option<M::Dev>,
     optimizer: AdamW,
     schedule: Schedule,
@@ -82,7 +85,8 @@ pub struct Trainer<M: Trainable> {
     step: usize,
     best: Option<(f64, usize)>,
     stale: usize,
-    log: File,
+    /// The first GPU's alone.
+    log: Option<File>,
     log_bytes: u64,
     /// Steps whose figures have not been read, in order.
     pending: VecDeque<Pending>,
@@ -102,26 +106,32 @@ struct Pending {
     told: Deferred<f64>,
 }
 
-impl<M: Trainable> Trainer<M> {
-    /// Prepares a run where its model is, from its checkpoint if there is one. `tasks` are those of [`RunConfig::tasks`], in their order.
+impl<'a, M: Trainable> Trainer<'a, M> {
+    /// Prepares a run where its model is, from its checkpoint if there is one. `tasks` are those of [`RunConfig::tasks`], in their order. Of the processes
+    /// of a world, each of which prepares the same run, the first evaluates and writes.
     ///
     /// # Errors
     /// The development set or the checkpoint cannot be read, or the output directory not be written.
     pub fn new(
+        world: &'a World,
         config: RunConfig,
         mut model: M,
         mut tasks: Vec<Box<dyn Task<M>>>,
         fingerprint: String,
-    ) -> Result<Trainer<M>> {
+    ) -> Result<Trainer<'a, M>> {
         let mut optimizer = AdamW::new(config.optimizer.adamw());
         let device = model.parameters().first().map_or_else(Device::default, |(_, parameter)| parameter.device());
         let state = checkpoint::load(&config.out, &fingerprint, &mut model, &mut tasks, &mut optimizer)?;
         for (_, parameter) in checkpoint::parameters_mut(&mut model, &mut tasks) {
             parameter.set_device(device).map_err(isogloss_model::Error::from)?;
         }
-        let (log, log_bytes) = open_log(&config, state.as_ref())?;
+        let (log, log_bytes) = match world.is_first() {
+            true => open_log(&config, state.as_ref()).map(|(log, bytes)| (Some(log), bytes))?,
+            false => (None, 0),
+        };
         Ok(Trainer {
-            dev: M::dev(&config)?,
+            world,
+            dev: if world.is_first() { M::dev(&config)? } else { None },
             schedule: config.schedule()?,
             mixture: Mixture::new(&config.tasks()?),
             step: state.as_ref().map_or(0, |s| s.step),
@@ -184,7 +194,8 @@ impl<M: Trainable> Trainer<M> {
         let key = Key::new(self.config.seed).derive(3);
         for (n, task) in self.tasks.iter_mut().enumerate() {
             let chunk_tokens = self.mixture.chunk_tokens(n, &self.config);
-            let options = StepOptions { key: key.derive(n as u64), dropout: false, chunk_tokens, weight: 1.0 };
+            let options =
+                StepOptions { key: key.derive(n as u64), dropout: false, chunk_tokens, weight: 1.0, world: self.world };
             task.warm_up(&self.model, options)?;
         }
         Ok(())
@@ -205,12 +216,15 @@ impl<M: Trainable> Trainer<M> {
                     dropout: self.config.model.dropout,
                     chunk_tokens: self.mixture.chunk_tokens(n, &self.config),
                     weight: self.mixture.weight(n) / rounds as f32,
+                    world: self.world,
                 };
                 let batch = self.tasks[n].accumulate(&self.model, options, &mut gradients)?;
                 sums.add(&self.mixture.prefix(n), f64::from(options.weight), batch);
             }
         }
         let parameters = checkpoint::parameters(&self.model, &self.tasks);
+        let summed = self.world.sum_gradients(parameters.iter().map(|(_, t)| *t), &mut gradients);
+        summed.map_err(isogloss_model::Error::from)?;
         let parameters = parameters.into_iter().map(|(_, t)| t);
         let limit = f64::from(self.config.optimizer.clip);
         let clipped = clip(parameters, &gradients, limit, &sums.losses(), &sums.terms());
@@ -261,28 +275,34 @@ impl<M: Trainable> Trainer<M> {
 
     fn evaluation_is_due(&self) -> bool {
         let due = |every: usize| self.step.is_multiple_of(every) || self.step == self.config.schedule.steps;
-        self.dev.is_some() && self.config.evaluate.as_ref().is_some_and(|evaluate| due(evaluate.every))
+        self.config.evaluate.as_ref().is_some_and(|evaluate| due(evaluate.every))
     }
 
     /// Evaluates if it is time to, and keeps the model if it is the best.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        let (Some(config), Some(dev)) = (&self.config.evaluate, &self.dev) else { return Ok(()) };
         if !self.evaluation_is_due() {
             return Ok(());
         }
-        let score = self.model.score(dev)?;
-        require_finite(self.step, "measure of the development set", score.value)?;
-        let best = self.best.is_none_or(|(so_far, _)| score.beats(so_far));
-        let Score { measure, value, by_lang, .. } = score;
+        let score = self.dev.as_ref().map(|dev| self.model.score(dev)).transpose()?;
+        if let Some(score) = &score {
+            require_finite(self.step, "measure of the development set", score.value)?;
+        }
+        let is_best = |score: &Score| self.best.is_none_or(|(so_far, _)| score.beats(so_far));
+        let best = score.as_ref().is_some_and(is_best);
+        let value = self.of_first(score.as_ref().map_or(0.0, |score| score.value).to_le_bytes())?;
+        let (value, [best]) = (f64::from_le_bytes(value), self.of_first([u8::from(best)])?);
+        let best = best == 1;
         if best {
             self.best = Some((value, self.step));
             self.stale = 0;
-            if config.keep_best {
+            let keep = self.config.evaluate.as_ref().is_some_and(|evaluate| evaluate.keep_best);
+            if keep && self.world.is_first() {
                 self.model.save(&self.config.out.join("best"))?;
             }
         } else {
             self.stale += 1;
         }
+        let Some(Score { measure, by_lang, .. }) = score else { return Ok(()) };
         let mut line = json!({"step": self.step, "measure": measure, "value": value, "best": best});
         if !by_lang.is_empty() {
             line["by_lang"] = json!(by_lang);
@@ -292,15 +312,38 @@ impl<M: Trainable> Trainer<M> {
         Ok(())
     }
 
+    /// What the first GPU gives, on all of them.
+    fn of_first<const N: usize>(&self, own: [u8; N]) -> Result<[u8; N]> {
+        Ok(self.world.of_first(own).map_err(isogloss_model::Error::from)?)
+    }
+
     fn write_log(&mut self, line: &impl Serialize) -> Result<()> {
+        let Some(log) = &mut self.log else { return Ok(()) };
         let path = self.config.out.join("log.jsonl");
         let mut text = serde_json::to_string(line).map_err(|e| Error::value("log", e.to_string()))?;
         text.push('\n');
         self.log_bytes += text.len() as u64;
-        self.log.write_all(text.as_bytes()).map_err(|e| Error::io(&path, e))
+        log.write_all(text.as_bytes()).map_err(|e| Error::io(&path, e))
+    }
+
+    /// Waits for all GPUs and holds what they have learnt against each other: weights, and what tasks keep.
+    fn check_together(&self) -> Result<()> {
+        if self.world.size() == 1 {
+            return Ok(());
+        }
+        let hash = checkpoint::hash(&self.model, &self.tasks)?;
+        let all = self.world.gather(hash.to_le_bytes()).map_err(isogloss_model::Error::from)?;
+        match all.iter().position(|other| *other != all[0]) {
+            Some(rank) => Err(Error::Apart { step: self.step, rank }),
+            None => Ok(()),
+        }
     }
 
     fn save_checkpoint(&self) -> Result<()> {
+        self.check_together()?;
+        if !self.world.is_first() {
+            return Ok(());
+        }
         let state = RunState {
             fingerprint: self.fingerprint.clone(),
             step: self.step,
@@ -315,18 +358,23 @@ impl<M: Trainable> Trainer<M> {
 
     /// Writes the resulting model folder.
     fn finish(self, stopped_early: bool) -> Result<Outcome> {
+        self.check_together()?;
         let model = self.config.out.join("model");
+        let outcome = Outcome { steps: self.step, stopped_early, best: self.best, model };
+        if !self.world.is_first() {
+            return Ok(outcome);
+        }
         let keep_best = self.config.evaluate.as_ref().is_some_and(|e| e.keep_best) && self.best.is_some();
         if keep_best {
-            self.model.reload(&self.config.out.join("best"))?.save(&model)?;
+            self.model.reload(&self.config.out.join("best"))?.save(&outcome.model)?;
         } else {
-            self.model.save(&model)?;
+            self.model.save(&outcome.model)?;
         }
         let checkpoint = checkpoint::checkpoint_path(&self.config.out);
         if checkpoint.exists() {
             fs::remove_file(&checkpoint).map_err(|e| Error::io(&checkpoint, e))?;
         }
-        Ok(Outcome { steps: self.step, stopped_early, best: self.best, model })
+        Ok(outcome)
     }
 }
 

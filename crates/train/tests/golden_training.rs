@@ -7,6 +7,7 @@ mod cuda_host;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use isogloss_engine::cuda::World;
 use isogloss_engine::optim::{AdamW, AdamWConfig, clip};
 use isogloss_engine::schedule::{Decay, Schedule};
 use isogloss_engine::{Device, Gradients, Key, Precision};
@@ -147,7 +148,7 @@ fn run_in(
         for part in 0..accumulation {
             let batch = batch(&batches, step * accumulation + part);
             let weight = 1.0 / accumulation as f32;
-            let options = StepOptions { key: Key::new(0), dropout: true, chunk_tokens, weight };
+            let options = StepOptions { key: Key::new(0), dropout: true, chunk_tokens, weight, world: World::alone() };
             let (value, _) = accumulate(&model, &mut recipe, &batch, options, &mut gradients).unwrap();
             loss += f64::from(value.total.item()) / accumulation as f64;
         }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use isogloss_dense::{Encoder, Side, translation_accuracy};
-use isogloss_engine::cuda::copies_down;
+use isogloss_engine::cuda::{World, copies_down};
 use isogloss_engine::optim::{AdamW, AdamWConfig};
 use isogloss_engine::{Device, Gradients, Isa, Key, Precision, with_isa};
 use isogloss_ir::Example;
@@ -42,8 +42,8 @@ fn recipe() -> Contrastive {
     Contrastive::new(ContrastiveConfig { negatives: 2, symmetric: true, ..ContrastiveConfig::default() })
 }
 
-fn options(chunk_tokens: Option<usize>, dropout: bool) -> StepOptions {
-    StepOptions { key: Key::new(11), dropout, chunk_tokens, weight: 1.0 }
+fn options(chunk_tokens: Option<usize>, dropout: bool) -> StepOptions<'static> {
+    StepOptions { key: Key::new(11), dropout, chunk_tokens, weight: 1.0, world: World::alone() }
 }
 
 fn gradients(model: &BiEncoder, options: StepOptions) -> (f32, Gradients) {

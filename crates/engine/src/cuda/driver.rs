@@ -174,6 +174,25 @@ pub(crate) fn demand<T>(result: Result<T, CudaError>) -> T {
     })
 }
 
+/// How many GPUs the driver shows. None is opened.
+///
+/// # Errors
+/// There is no driver, or it shows none.
+pub fn gpus() -> Result<usize, CudaError> {
+    // SAFETY: loading a library runs its initialisers; the driver's are made for that.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(CudaError::NoDriver);
+    }
+    if let Err(refused) = cu::init() {
+        let none = refused.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE;
+        return if none { Err(CudaError::NoDevice) } else { Err(refused).while_("start") };
+    }
+    match cu::device::get_count().while_("count GPUs")? {
+        0 => Err(CudaError::NoDevice),
+        n => Ok(n as usize),
+    }
+}
+
 fn capability_name((major, minor): (i32, i32)) -> String {
     format!("sm_{major}{minor}")
 }
@@ -181,20 +200,10 @@ fn capability_name((major, minor): (i32, i32)) -> String {
 impl Gpu {
     fn open() -> Result<Gpu, CudaError> {
         use sys::CUdevice_attribute as A;
-        // SAFETY: loading a library runs its initialisers; the driver's and the toolkit's are made for that.
-        let (driver, compiler, products) = unsafe {
-            (sys::is_culib_present(), cudarc::nvrtc::sys::is_culib_present(), cudarc::cublaslt::sys::is_culib_present())
-        };
-        if !driver {
-            return Err(CudaError::NoDriver);
-        }
-        if let Err(refused) = cu::init() {
-            let none = refused.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE;
-            return if none { Err(CudaError::NoDevice) } else { Err(refused).while_("start") };
-        }
-        if cu::device::get_count().while_("count GPUs")? == 0 {
-            return Err(CudaError::NoDevice);
-        }
+        // SAFETY: loading a library runs its initialisers; the toolkit's are made for that.
+        let (compiler, products) =
+            unsafe { (cudarc::nvrtc::sys::is_culib_present(), cudarc::cublaslt::sys::is_culib_present()) };
+        gpus()?;
         if !compiler {
             return Err(CudaError::NoLibrary { library: "libnvrtc.so", package: "nvidia-cuda-nvrtc-cu12" });
         }

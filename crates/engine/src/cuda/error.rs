@@ -59,6 +59,24 @@ pub enum CudaError {
         /// The compiler's log.
         log: String,
     },
+    /// NCCL was not found.
+    #[error(
+        "no libnccl.so.2 ({reason}), which several GPUs need; install it (pip install nvidia-nccl-cu12) and put its folder into LD_LIBRARY_PATH, or train on one GPU"
+    )]
+    NoCollectives {
+        /// What the loader says.
+        reason: String,
+    },
+    /// NCCL failed.
+    #[error(
+        "NCCL could not {what}: {reason}; NCCL_DEBUG=INFO tells more, and --resume goes on from the last checkpoint"
+    )]
+    Collective {
+        /// The call's purpose.
+        what: &'static str,
+        /// What NCCL says.
+        reason: String,
+    },
     /// cuBLASLt failed.
     #[error("cuBLASLt could not {what}: {source}")]
     Product {

@@ -10,18 +10,23 @@ mod layout;
 mod matmul;
 mod memory;
 mod module;
+mod nccl;
 pub(crate) mod op;
 mod page_locked;
+mod world;
 
 use std::ops::Deref;
 
-pub use driver::Description;
 pub(crate) use driver::{Argument, Geometry, Gpu, THREADS, demand, gpu};
+pub use driver::{Description, gpus};
 pub use error::CudaError;
 pub(crate) use layout::{Layout, OnGpu};
 pub(crate) use memory::{Memory, Plain};
 pub use module::{CACHE_VARIABLE, compile_all};
 pub(crate) use page_locked::Landing;
+pub use world::{World, WorldId};
+
+use nccl::Nccl;
 
 use crate::storage::Storage;
 use crate::tensor::Tensor;
@@ -35,6 +40,10 @@ pub struct Report {
     pub compiler: (i32, i32),
     /// Version of cuBLASLt.
     pub products: (usize, usize),
+    /// Version of NCCL, which several GPUs need and one does not; `None` if it is not there.
+    pub collectives: Option<(i32, i32, i32)>,
+    /// GPUs that the driver shows; the first of them is the one described.
+    pub gpus: usize,
 }
 
 /// Looks for a GPU and the libraries that its use needs.
@@ -46,7 +55,9 @@ pub fn report() -> Result<Report, CudaError> {
     // SAFETY: the GPU was opened, so the library is there.
     let version = unsafe { cudarc::cublaslt::sys::cublasLtGetVersion() };
     let products = (version / 10_000, version / 100 % 100);
-    Ok(Report { gpu: gpu.description().clone(), compiler: module::compiler_version()?, products })
+    let compiler = module::compiler_version()?;
+    let collectives = nccl::nccl().and_then(Nccl::version).ok();
+    Ok(Report { gpu: gpu.description().clone(), compiler, products, collectives, gpus: gpus()? })
 }
 
 /// How often the process waited for a copy from the GPU to main memory, by [`Tensor::data`] for instance: each time the GPU ran out of work.

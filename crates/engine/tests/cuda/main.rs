@@ -8,6 +8,7 @@ mod bf16;
 mod cuda_host;
 mod ops;
 mod training;
+mod world;
 
 use std::ops::Range;
 

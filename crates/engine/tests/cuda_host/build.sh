@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds libcuda.so.1, libnvrtc.so.12 and libcublasLt.so.12 for tests: build.sh OUT_DIR
+# Builds libcuda.so.1, libnvrtc.so.12, libnccl.so.2 and libcublasLt.so.12 for tests: build.sh OUT_DIR
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 kernels=$(cd "$here/../../src/cuda/kernels" && pwd)
@@ -33,4 +33,5 @@ compile() {
 }
 compile libcuda.so.1 "$here/driver.cpp" "$here/block.cpp"
 compile libnvrtc.so.12 "$here/nvrtc.cpp"
+compile libnccl.so.2 "$here/nccl.cpp" -ldl
 compile libcublasLt.so.12 -O3 "$here/cublaslt.cpp"

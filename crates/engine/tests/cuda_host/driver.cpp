@@ -237,9 +237,18 @@ double now() {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// CUDA_HOST_DEVICES there are; CUDA_VISIBLE_DEVICES says which of them are seen, up to the first that is none.
 int device_count() {
-    const char *count = getenv("CUDA_HOST_DEVICES");
-    return count == nullptr ? 1 : atoi(count);
+    const char *count = getenv("CUDA_HOST_DEVICES"), *visible = getenv("CUDA_VISIBLE_DEVICES");
+    const int all = count == nullptr ? 1 : atoi(count);
+    if (visible == nullptr) return all;
+    int seen = 0;
+    for (char *end; *visible != 0; visible = end + (*end == ',')) {
+        const long device = strtol(visible, &end, 10);
+        if (end == visible || device < 0 || device >= all) break;
+        seen++;
+    }
+    return seen;
 }
 
 // Contexts are numbered from 1, by device.

@@ -1,9 +1,13 @@
 //! Runs tests of this program again with the libraries of this folder in place of NVIDIA's, which run kernels on the CPU.
+#![allow(dead_code)] // every test file uses its part
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+/// GPUs that are emulated.
+pub const DEVICES: usize = 3;
 
 /// What runs on a GPU or in its place is ignored in the first process and run in the second, one test after the other, with any other tests left out.
 ///
@@ -17,14 +21,18 @@ pub fn run_ignored() {
     assert!(run.status.success(), "on the libraries of tests/cuda_host:\n{told}");
 }
 
-/// The command with the libraries of this folder, made first if they are not there.
+/// The command with the libraries of this folder, made first if they are not there or older than their sources.
 ///
 /// # Panics
 /// If there is no C++ compiler, or a library does not compile.
 pub fn in_place_of_a_gpu(command: &mut Command) -> &mut Command {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(libraries);
-    command.env("LD_LIBRARY_PATH", joined(folder)).env("ISOGLOSS_KERNEL_CACHE", folder.join("kernels"))
+    command
+        .env("LD_LIBRARY_PATH", joined(folder))
+        .env("ISOGLOSS_KERNEL_CACHE", folder.join("kernels"))
+        .env("CUDA_HOST_DEVICES", DEVICES.to_string())
+        .env_remove("CUDA_VISIBLE_DEVICES")
 }
 
 /// The folder of the libraries.

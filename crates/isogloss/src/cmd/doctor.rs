@@ -113,7 +113,7 @@ fn tell_gpu() -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match cuda::report() {
         Err(error) => writeln!(out, "no GPU can be used: {error}")?,
-        Ok(Report { gpu, compiler, products }) => {
+        Ok(Report { gpu, compiler, products, collectives, gpus }) => {
             let (major, minor) = gpu.capability;
             let memory = gpu.memory as f64 / f64::from(1 << 30);
             let cores = gpu.multiprocessors;
@@ -124,6 +124,11 @@ fn tell_gpu() -> anyhow::Result<()> {
             )?;
             let ((cuda, update), (rtc, rtc_minor), (lt, lt_minor)) = (gpu.driver, compiler, products);
             writeln!(out, "driver for CUDA {cuda}.{update}, NVRTC {rtc}.{rtc_minor}, cuBLASLt {lt}.{lt_minor}")?;
+            let nccl = match collectives {
+                Some((major, minor, patch)) => format!("NCCL {major}.{minor}.{patch}"),
+                None => "no NCCL (libnccl.so.2), which train --gpus needs".to_owned(),
+            };
+            writeln!(out, "{gpus} GPU(s) shown, {nccl}")?;
         }
     }
     Ok(())

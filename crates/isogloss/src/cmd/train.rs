@@ -1,20 +1,24 @@
 //! `isogloss train`: a model out of a run file.
 
+use crate::exit::Fault;
 use crate::progress::Progress;
 use anyhow::Context;
-use isogloss_engine::DeviceChoice;
+use isogloss_engine::cuda::World;
+use isogloss_engine::{Device, DeviceChoice};
 use isogloss_ir::Error;
 use isogloss_train::{Observer, RunConfig, StepLog};
 use std::fs;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+pub mod gpus;
 mod plan;
 
 /// Which run.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  isogloss train runs/quickstart.toml\n  isogloss train run.toml --dry-run\n  isogloss train run.toml --resume && isogloss encode out/model corpus.jsonl --out vectors"
+    after_help = "Examples:\n  isogloss train runs/quickstart.toml\n  isogloss train run.toml --dry-run\n  isogloss train run.toml --resume && isogloss encode out/model corpus.jsonl --out vectors\n  isogloss train run.toml --device cuda --gpus 4"
 )]
 pub struct Args {
     /// The run file; it says where the model, the log and the checkpoints go.
@@ -28,6 +32,10 @@ pub struct Args {
     /// Where to train, over what the run file says: cuda is the first NVIDIA GPU that the driver shows, auto that GPU where it can be used.
     #[arg(long, value_name = "auto|cpu|cuda")]
     device: Option<DeviceChoice>,
+
+    /// Train on so many GPUs of this machine, the first that the driver shows, which share every batch; a process for each.
+    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "dry_run")]
+    gpus: NonZeroUsize,
 
     /// Say what would be trained on and what it needs; train and write nothing.
     #[arg(long)]
@@ -50,7 +58,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             config.out.join("model")
         }
         false if args.dry_run => return tell_plan(&config, args),
-        false => train(config, args.resume, &args.run)?,
+        false if args.gpus.get() == 1 => train(config, args.resume, &args.run)?,
+        false => match train_on(args.gpus.get(), config, args)? {
+            Some(model) => model,
+            None => return Ok(()),
+        },
     };
     writeln!(io::stdout(), "{}", model.display())?;
     Ok(())
@@ -66,14 +78,41 @@ fn tell_plan(config: &RunConfig, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Trains on several GPUs, as one of their processes or as the one that starts them; the model's folder where it is to be printed.
+fn train_on(gpus: usize, config: RunConfig, args: &Args) -> anyhow::Result<Option<PathBuf>> {
+    let device = config.model.device().map_err(|error| of_run_file(error, &args.run))?;
+    if device != DeviceChoice::Of(Device::Cuda) {
+        return Err(Fault::option("--gpus", format!("the run trains on {device}; give --device cuda")).into());
+    }
+    let Some(world) = gpus::join(gpus)? else {
+        gpus::start(gpus)?;
+        return Ok(None);
+    };
+    let model = train_in(&world, config, args.resume, &args.run)?;
+    let is_first = world.is_first();
+    world.leave()?;
+    Ok(is_first.then_some(model))
+}
+
 /// Trains the run of `file` with progress on stderr; returns the model's folder.
 ///
 /// # Errors
 /// As [`isogloss_train::train`].
 pub fn train(config: RunConfig, resume: bool, file: &Path) -> anyhow::Result<PathBuf> {
-    let mut follow = Follow(Progress::new(Some(config.schedule.steps as u64)));
-    let outcome = isogloss_train::train(config, resume, &mut follow).map_err(|error| of_run_file(error, file))?;
+    train_in(World::alone(), config, resume, file)
+}
+
+fn train_in(world: &World, config: RunConfig, resume: bool, file: &Path) -> anyhow::Result<PathBuf> {
+    let mut follow: Box<dyn Observer> = match world.is_first() {
+        true => Box::new(Follow(Progress::new(Some(config.schedule.steps as u64)))),
+        false => Box::new(Silent),
+    };
+    let outcome = isogloss_train::train_in(world, config, resume, &mut *follow);
+    let outcome = outcome.map_err(|error| of_run_file(error, file))?;
     drop(follow);
+    if !world.is_first() {
+        return Ok(outcome.model);
+    }
     if outcome.stopped_early {
         eprintln!("stopped after step {}: the measure no longer got better", outcome.steps);
     }
@@ -134,6 +173,14 @@ impl Observer for Follow {
         let best = if best { "  (best so far)" } else { "" };
         self.0.line(&format!("step {step}  {measure} {value:.4}{best}"));
     }
+}
+
+/// Tells nothing, where another process does.
+struct Silent;
+
+impl Observer for Silent {
+    fn step(&mut self, _: &StepLog, _: usize) {}
+    fn evaluated(&mut self, _: usize, _: &str, _: f64, _: bool) {}
 }
 
 /// A whole number with commas between thousands.

@@ -15,7 +15,8 @@ use crate::figure::Figure;
 use crate::loss::masked_lm;
 use crate::plan::{DataPlan, Needs, PlanOptions, Sample};
 use crate::recipe::Part;
-use crate::step::{StepOptions, chunks};
+use crate::share::Share;
+use crate::step::StepOptions;
 use crate::task::{BatchLog, Task, TaskState};
 
 /// Logits that exist at once at most (`engine::op::projected_cross_entropy`).
@@ -166,13 +167,15 @@ impl Task for Mlm {
         let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
         let all: usize = batch.labels.iter().map(Vec::len).sum();
         let mut loss = Figure::default();
-        for rows in chunks(&batch.sequences, options.chunk_tokens) {
+        let share = Share::of(&batch.sequences, &options, |row| !batch.labels[row].is_empty());
+        for rows in share.chunks {
             if let Some((part, labels)) = self.loss(model, &batch, rows, dropout) {
-                let share = labels as f32 / all as f32;
-                op::scale(&part, options.weight * share).backward(gradients);
-                loss.add(f64::from(share), &part);
+                let of_all = share.weight * labels as f32 / all as f32;
+                op::scale(&part, options.weight * of_all).backward(gradients);
+                loss.add(f64::from(of_all), &part);
             }
         }
+        let loss = loss.over(options.world)?;
         let tokens = batch.sequences.iter().map(|s| s.ids.len()).sum();
         Ok(BatchLog { terms: vec![("mlm".into(), loss.clone())], loss, rows: texts.len(), tokens })
     }

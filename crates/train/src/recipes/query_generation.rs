@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::plan::{DataPlan, Needs, PlanOptions, Sample};
 use crate::recipe::Part;
-use crate::step::{StepOptions, chunks};
+use crate::share::Share;
+use crate::step::StepOptions;
 use crate::task::{BatchLog, Task, TaskState};
 
 /// Logits that exist at once at most (`engine::op::projected_cross_entropy`).
@@ -121,12 +122,14 @@ impl Task<Seq2Seq> for QueryGeneration {
         let dropout = options.dropout.then(|| options.key.derive(u64::MAX));
         let all: usize = batch.queries.iter().map(Vec::len).sum();
         let mut loss = Figure::default();
-        for rows in chunks(&batch.passages, options.chunk_tokens) {
+        let share = Share::of(&batch.passages, &options, |row| !batch.queries[row].is_empty());
+        for rows in share.chunks {
             let (part, labels) = self.loss(model, &batch, rows, dropout);
-            let share = labels as f32 / all as f32;
-            op::scale(&part, options.weight * share).backward(gradients);
-            loss.add(f64::from(share), &part);
+            let of_all = share.weight * labels as f32 / all as f32;
+            op::scale(&part, options.weight * of_all).backward(gradients);
+            loss.add(f64::from(of_all), &part);
         }
+        let loss = loss.over(options.world)?;
         let tokens = all + batch.passages.iter().map(|passage| passage.ids.len()).sum::<usize>();
         Ok(BatchLog { terms: vec![("query".into(), loss.clone())], loss, rows: examples.len(), tokens })
     }
