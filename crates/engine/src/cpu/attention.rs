@@ -203,13 +203,12 @@ pub(crate) unsafe fn forward(
 /// Gradient of [`forward`] with respect to the head's query, key and value rows, overwriting `to`; that at the bias is added to `d_bias`.
 ///
 /// # Safety
-/// As [`forward`]; `out`, `d_out` are the result and its gradient, `log_sums` as written by it; `d_bias` has as many elements as the bias.
+/// As [`forward`]; `d_out` is the gradient at the result, `log_sums` as written by it; `d_bias` has as many elements as the bias.
 #[allow(clippy::too_many_arguments)]
 pub(crate) unsafe fn backward(
     isa: Isa,
     head: &Head,
     from: Rows<*const f32>,
-    out: *const f32,
     d_out: *const f32,
     log_sums: *const f32,
     heads: usize,
@@ -250,7 +249,6 @@ pub(crate) unsafe fn backward(
             for row in start..end {
                 let (pr, dr) = (p.add((row - start) * n), d.add((row - start) * n));
                 rows::softmax_replay(isa, n, pr, scale, *log_sums.add(row * heads));
-                let inner = rows::dot(isa, width, out.add(row * out_stride), d_out.add(row * out_stride));
                 if let Some(dropout) = head.dropout {
                     let key = Head::row_key(dropout, row);
                     let undropped = std::slice::from_raw_parts(pr, n);
@@ -259,6 +257,8 @@ pub(crate) unsafe fn backward(
                     dropout.apply(key, std::slice::from_raw_parts_mut(dr, n));
                     dropped.extend_from_slice(&masked);
                 }
+                // Of the products themselves, not ⟨out, d_out⟩: in bf16 that would be the product of other numbers, and not cancel.
+                let inner = rows::dot(isa, n, pr, dr);
                 rows::softmax_backward(isa, n, pr, dr, scale, inner);
                 if let Some(bias) = head.bias {
                     rows::add_assign(isa, n, d_bias.add(bias.centre + lo - row), dr);

@@ -151,7 +151,7 @@ impl Op {
 }
 
 impl Backward for Op {
-    fn backward(&self, inputs: &[Tensor], output: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor) -> Vec<Option<Tensor>> {
         let isa = Isa::current();
         let (queries, keys) = (&inputs[0], &inputs[usize::from(self.cross)]);
         let heads = self.options.heads;
@@ -177,7 +177,6 @@ impl Backward for Op {
                         isa,
                         &head,
                         self.rows(s, h, queries, keys),
-                        output.data()[out..].as_ptr(),
                         grad.data()[out..].as_ptr(),
                         self.log_sums[self.log_sum(s, h)..].as_ptr(),
                         heads,

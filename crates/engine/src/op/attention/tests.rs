@@ -135,6 +135,21 @@ fn long_and_ragged_sequences_equal_the_definition_in_both_formats_and_directions
 }
 
 #[test]
+fn a_single_key_gets_no_gradient_in_either_format() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let (qkv, slope) = (random(8, &[3, 3 * 64]), random(9, &[3, 64]).detach());
+        let leaf = qkv.leaf().with_computed_in(precision);
+        let mut gradients = Gradients::default();
+        let options = Attention { heads: 1, ..Default::default() };
+        attention(&leaf, &Packed::new([1, 1, 1], 0), options).backward_from(slope, &mut gradients);
+        for row in gradients.get(&leaf).unwrap().data().chunks(3 * 64) {
+            assert!(row[..128].iter().all(|x| x.abs() < 1e-5), "{precision}");
+            assert!(row[128..].iter().any(|x| x.abs() > 0.1));
+        }
+    }
+}
+
+#[test]
 fn eight_thousand_tokens_need_no_matrix_of_all_pairs() {
     let length = 8192;
     let qkv = random(1, &[length, 3 * 2]);
