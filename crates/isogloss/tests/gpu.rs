@@ -2,7 +2,6 @@
 
 mod common;
 #[path = "../../engine/tests/cuda_host/mod.rs"]
-#[allow(dead_code)] // what runs tests again is for others
 mod cuda_host;
 
 use common::{Sandbox, transformer_run};
