@@ -24,6 +24,9 @@ use crate::weights::{Checkpoint, write_safetensors};
 /// Tokens that one core encodes at once: enough for wide matrix products, few enough for its cache.
 const CHUNK_TOKENS: usize = 512;
 
+/// Tokens up to which work is not shared out among cores: they would wait for each other longer than they compute.
+const LEAST_TOKENS: usize = 32;
+
 /// Tokens that a GPU encodes at once: enough to keep all of it at work.
 const GPU_CHUNK_TOKENS: usize = 1 << 14;
 
@@ -363,8 +366,8 @@ impl BiEncoder {
         x
     }
 
-    /// Encodes tokenized texts, uncalibrated, over all cores: sorted by length, in chunks of a few hundred tokens, each on one core; or in
-    /// larger chunks on a GPU.
+    /// Encodes tokenized texts, uncalibrated, over all cores: sorted by length, in chunks of a few hundred tokens at most, each on one core;
+    /// or in larger chunks on a GPU.
     pub fn encode_tokens(&self, sequences: &[TokenIds]) -> Vectors {
         let dim = self.layout.dim();
         let mut order: Vec<usize> = (0..sequences.len()).collect();
@@ -375,7 +378,8 @@ impl BiEncoder {
             no_grad(|| self.forward(&chunk, &packed, None))
         };
         let on_gpu = self.device() == Device::Cuda;
-        let chunks = chunks(&order, sequences, if on_gpu { GPU_CHUNK_TOKENS } else { CHUNK_TOKENS });
+        let tokens = if on_gpu { GPU_CHUNK_TOKENS } else { share_of_core(sequences) };
+        let chunks = chunks(&order, sequences, tokens);
         let mut data = vec![0.0; sequences.len() * dim];
         let mut place = |rows: &[usize], vectors: &[f32]| {
             for (&i, vector) in rows.iter().zip(vectors.chunks_exact(dim)) {
@@ -387,8 +391,11 @@ impl BiEncoder {
             let encoded: Vec<_> = chunks.iter().map(|rows| encode(rows).data_later()).collect();
             chunks.iter().zip(encoded).for_each(|(rows, vectors)| place(rows, &vectors.wait()));
         } else {
-            let encoded = chunks.par_iter().with_max_len(1).map(|rows| sequential(|| encode(rows)));
-            let encoded: Vec<Tensor> = encoded.collect();
+            // One text alone has all cores for its operations, unless it is short.
+            let encoded: Vec<Tensor> = match &chunks[..] {
+                [all] if all.iter().map(|&i| sequences[i].ids.len()).sum::<usize>() > LEAST_TOKENS => vec![encode(all)],
+                chunks => chunks.par_iter().with_max_len(1).map(|rows| sequential(|| encode(rows))).collect(),
+            };
             chunks.iter().zip(&encoded).for_each(|(rows, vectors)| place(rows, vectors.data()));
         }
         Vectors::new(dim, data).expect("as many elements as rows times dim")
@@ -448,6 +455,13 @@ fn load_tokenizer(layout: &FolderLayout) -> Result<Tokenizer> {
     let tokenizer = Tokenizer::load(&layout.tokenizer)?;
     tokenizer.check_rows(layout.architecture.vocab_size())?;
     if layout.lowercase { tokenizer.lowercased() } else { Ok(tokenizer) }
+}
+
+/// Tokens that each core encodes at once, so that all have as much to do.
+fn share_of_core(sequences: &[TokenIds]) -> usize {
+    let tokens: usize = sequences.iter().map(|sequence| sequence.ids.len()).sum();
+    let shares = tokens.div_ceil(CHUNK_TOKENS).max(1).next_multiple_of(rayon::current_num_threads());
+    tokens.div_ceil(shares).max(LEAST_TOKENS)
 }
 
 /// Runs of `order` of at most `tokens` tokens, at least one sequence each.
