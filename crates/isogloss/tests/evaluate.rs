@@ -56,6 +56,12 @@ fn json_holds_what_was_asked_for() {
     assert!(report.get("queries").is_none() && report.get("by_lang").is_none());
     let text = stdout(&isogloss(&["evaluate", &qrels, &run, "--by-lang", "--per-query", "--queries", &queries]));
     assert!(text.contains("b\tRR@100\t0.5000\n") && text.contains("2 languages"), "{text}");
+
+    // Queries that name no language have the one that is declared.
+    let declared = format!("yo={}", path("queries.tsv", "a\tx\nb\ty\n"));
+    let all = ["evaluate", &qrels, &run, "MRR@10", "--json", "--by-lang", "--queries", &declared];
+    let report: serde_json::Value = serde_json::from_slice(&isogloss(&all).stdout).unwrap();
+    assert_eq!(report["by_lang"], serde_json::json!({"yo": {"RR@10": 0.75}}));
 }
 
 #[test]

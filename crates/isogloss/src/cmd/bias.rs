@@ -1,6 +1,7 @@
 //! `isogloss bias`: whether a pool of several languages was searched by meaning or by language.
 
 use super::evaluate::langs;
+use crate::input::Input;
 use crate::model::positive;
 use crate::sheet::{Form, Sheet};
 use isogloss_ir::language_bias::Cell;
@@ -22,13 +23,13 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     qrels: PathBuf,
 
-    /// Queries with their languages. Ids that differ in their language alone (`sw-17`, `fi-17`) are translations.
+    /// Queries with their languages, LANG=FILE where they name none. Ids that differ in their language alone (`sw-17`, `fi-17`) are translations.
     #[arg(long, value_name = "FILE")]
-    queries: PathBuf,
+    queries: Input,
 
-    /// The documents that were searched, with their languages.
+    /// The documents that were searched, with their languages, LANG=FILE where they name none.
     #[arg(long, value_name = "FILE")]
-    corpus: PathBuf,
+    corpus: Input,
 
     /// Ranks read for shares and overlaps.
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 10)]
@@ -44,7 +45,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let ranked = run.iter().flat_map(|(_, hits)| hits.iter().map(|(doc, _)| doc.as_str()));
     let judged = qrels.iter().flat_map(|(_, judged)| judged.keys().map(String::as_str));
     let named: HashSet<&str> = ranked.chain(judged).collect();
-    let pool = Pool::of(read_docs(&args.corpus, &ReadOptions::default())?, |id| named.contains(id))?;
+    let pool =
+        Pool::of(read_docs(&args.corpus.path, &ReadOptions { lang: args.corpus.lang })?, |id| named.contains(id))?;
     let bias = language_bias(&run, &qrels, &langs, &pool, args.k)?;
     note(&bias);
     let mut out = BufWriter::new(io::stdout().lock());

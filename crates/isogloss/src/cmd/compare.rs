@@ -6,6 +6,7 @@ mod system;
 
 use super::evaluate::langs;
 use crate::exit::Fault;
+use crate::input::Input;
 use crate::model::positive;
 use crate::sheet::Form;
 use isogloss_ir::{Comparison, Lang, Qrels, QueryId, Resampling, compare};
@@ -33,9 +34,9 @@ pub struct Args {
     #[arg(long = "measure", value_name = "MEASURE")]
     measures: Vec<String>,
 
-    /// Queries with their languages; compares by language too.
+    /// Queries with their languages; compares by language too. LANG=FILE declares the language of queries that name none.
     #[arg(long, value_name = "FILE")]
-    queries: Option<PathBuf>,
+    queries: Option<Input>,
 
     /// Draws of the randomisation test and of the bootstrap; so many sign patterns or fewer are all counted.
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = Resampling::default().resamples)]

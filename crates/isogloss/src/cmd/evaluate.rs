@@ -1,12 +1,13 @@
 //! `isogloss evaluate`: the measures of a run, over all queries and by language.
 
+use crate::input::Input;
 use comfy_table::{CellAlignment, Table, presets};
 use isogloss_ir::bootstrap::Interval;
 use isogloss_ir::evaluate::{Counts, Values};
 use isogloss_ir::{Bootstrap, Lang, Measure, Qrels, ReadOptions, Report, evaluate_file, read_queries};
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What to measure, and what to print.
 #[derive(Debug, clap::Args)]
@@ -32,9 +33,10 @@ pub struct Args {
     #[arg(long, requires = "queries")]
     by_lang: bool,
 
-    /// Queries with their languages; adds the unweighted mean of the languages.
+    /// Queries with their languages; adds the unweighted mean of the languages. LANG=FILE declares the language of queries that
+    /// name none.
     #[arg(long, value_name = "FILE")]
-    queries: Option<PathBuf>,
+    queries: Option<Input>,
 
     /// Print the report as JSON.
     #[arg(long)]
@@ -52,7 +54,7 @@ pub struct Args {
 /// Measures the run and prints the report.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let qrels = Qrels::read(&args.qrels)?;
-    let langs = args.queries.as_deref().map(langs).transpose()?;
+    let langs = args.queries.as_ref().map(langs).transpose()?;
     let bootstrap = Bootstrap { seed: args.seed, resamples: args.resamples, ..Bootstrap::default() };
     let mut report = evaluate_file(&qrels, &args.run, &args.measures, langs.as_ref(), bootstrap)?;
     report.run = Some(args.run.display().to_string());
@@ -66,13 +68,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The languages of queries that name one.
+/// The languages of queries that name one, or for which one was declared.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn langs(queries: &Path) -> isogloss_ir::Result<BTreeMap<String, Lang>> {
+pub fn langs(queries: &Input) -> isogloss_ir::Result<BTreeMap<String, Lang>> {
     let mut langs = BTreeMap::new();
-    for query in read_queries(queries, &ReadOptions::default())? {
+    for query in read_queries(&queries.path, &ReadOptions { lang: queries.lang })? {
         let query = query?;
         langs.extend(query.lang.map(|lang| (query.id, lang)));
     }

@@ -5,6 +5,7 @@ mod fit;
 use super::evaluate::langs;
 use crate::exit::Fault;
 use crate::fusion::{Fusing, FusionOptions};
+use crate::input::Input;
 use crate::model::positive;
 use crate::run_out::{refuse_folder, write};
 use crate::sheet::Form;
@@ -33,9 +34,9 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = positive)]
     depth: Option<usize>,
 
-    /// Queries with their languages, for weights by language.
+    /// Queries with their languages, for weights by language. LANG=FILE declares the language of queries that name none.
     #[arg(long, value_name = "FILE")]
-    queries: Option<PathBuf>,
+    queries: Option<Input>,
 
     /// Documents kept per query.
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1000)]

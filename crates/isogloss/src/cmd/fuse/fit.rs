@@ -15,7 +15,7 @@ pub fn run(qrels: &Path, args: &Args) -> anyhow::Result<()> {
     if args.runs.len() != 2 {
         return Err(Fault::option("--fit", "weighs the second of two runs; give two").into());
     }
-    let queries = args.queries.as_deref().expect("required by --fit");
+    let queries = args.queries.as_ref().expect("required by --fit");
     let (qrels, langs, runs) = (Qrels::read(qrels)?, langs(queries)?, read(args)?);
     let runs: [_; 2] = runs.try_into().expect("counted");
     check_floors(&runs, &options.floors, args)?;
